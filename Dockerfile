@@ -62,7 +62,9 @@ COPY bank_assets/__init__.py bank_assets/revision.py bank_assets/settings.py \
 COPY bank_assets/contract /opt/bank/bank_assets/contract
 COPY bank_assets/contracts /opt/bank/bank_assets/contracts
 COPY bank_assets/core /opt/bank/bank_assets/core
-COPY bank_assets/landing/__init__.py bank_assets/landing/register.py /opt/bank/bank_assets/landing/
+COPY bank_assets/landing/__init__.py bank_assets/landing/contract_in_use.py bank_assets/landing/formats.py \
+    bank_assets/landing/header.py bank_assets/landing/register.py bank_assets/landing/withdrawals.py \
+    /opt/bank/bank_assets/landing/
 COPY bank_assets/ledger /opt/bank/bank_assets/ledger
 COPY bank_assets/reports/__init__.py bank_assets/reports/charts.py bank_assets/reports/drift_page.py \
     bank_assets/reports/drift_words.py bank_assets/reports/formats.py bank_assets/reports/model_charts.py \

@@ -10,6 +10,7 @@ from bank_assets.automation import with_policies
 from bank_assets.checks import load_stage_checks
 from bank_assets.executors import locked_in_process_executor
 from bank_assets.jobs import all_jobs
+from bank_assets.landing.contract_in_use import check_contract
 from bank_assets.resources.deployment import deployment_resources
 from bank_assets.schedules import all_schedules
 from bank_assets.sensors import all_sensors
@@ -19,8 +20,13 @@ from bank_assets.settings import Settings, load_settings
 def build_defs(
     *, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None
 ) -> dg.Definitions:
-    """Assemble the definitions of a deployment; `resource_overrides` replace resources by name."""
+    """Assemble the definitions of a deployment; `resource_overrides` replace resources by name.
+
+    Raises:
+        ContractError: the contract contradicts what the home holds.
+    """
     deployment = settings or load_settings()
+    check_contract(deployment.warehouse, deployment.contract)
     return dg.Definitions(
         assets=with_policies(load_stage_assets()),
         asset_checks=load_stage_checks(),

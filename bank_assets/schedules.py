@@ -10,6 +10,7 @@ from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.deliveries import nightly_wanted
 from bank_assets.settings import Settings
 from bank_assets.sources.database import is_database, pull
+from bank_assets.sources.source import claim_landing, resolve_source
 
 MIDNIGHT = "0 0 * * *"
 # The nightly run is retried once from its failed step. Other runs are not retried (dagster.yaml): sensors request
@@ -74,6 +75,7 @@ def pull_schedule(settings: Settings) -> dg.ScheduleDefinition:
     )
     def pull_new_rows(_context: dg.ScheduleEvaluationContext) -> dg.SkipReason:
         """Pull once; a database that does not answer fails the tick, and the next one pulls again."""
+        claim_landing(resolve_source(settings), settings.landing)
         pulled = pull(settings)
         return dg.SkipReason(f"{pulled.rows:,} new rows{f' in {pulled.path.name}' if pulled.path else ''}.")
 

@@ -225,6 +225,16 @@ def _zone(env: Mapping[str, str], default: str) -> str:
         ) from error
 
 
+def _cron(env: Mapping[str, str], default: str) -> str:
+    text = env.get(PREFIX + "PULL_CRON", "").strip() or default
+    if not re.fullmatch(r"[0-9*/,\-]+(\s+[0-9A-Za-z*/,\-]+){4}", text):
+        raise SettingsError(
+            f"{PREFIX}PULL_CRON: expected five fields for minute, hour, day, month and weekday like {default!r}, found "
+            f"{text!r}; correct it."
+        )
+    return text
+
+
 def _secret(env: Mapping[str, str], name: str) -> str:
     """A secret, given as it is or as the file that holds it; containers turn the second into the first."""
     path = env.get(f"{PREFIX}{name}_FILE", "").strip()
@@ -255,7 +265,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         source_query=env.get(PREFIX + "SOURCE_QUERY") or defaults.source_query,
         source_watermark=env.get(PREFIX + "SOURCE_WATERMARK") or defaults.source_watermark,
         source_password=_secret(env, "SOURCE_PASSWORD"),
-        pull_cron=env.get(PREFIX + "PULL_CRON") or defaults.pull_cron,
+        pull_cron=_cron(env, defaults.pull_cron),
         mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or own["mlflow_uri"],
         mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or own["mlflow_artifacts"],
         ledger_url=env.get(PREFIX + "LEDGER_URL") or own["ledger_url"],

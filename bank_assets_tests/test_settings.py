@@ -48,6 +48,13 @@ def test_an_amount_is_read_as_in_forms_and_files(text):
         amount(text)
 
 
+@pytest.mark.parametrize("text", ["often", "@hourly", "7 * * *", "7 * * * * *", "a * * * *"])
+def test_a_schedule_that_is_none_is_refused_by_name(text):
+    assert load_settings({"BANK_PULL_CRON": "*/5 8-18 * JAN,FEB mon-fri"}).pull_cron == "*/5 8-18 * JAN,FEB mon-fri"
+    with pytest.raises(SettingsError, match="BANK_PULL_CRON: expected five fields"):
+        load_settings({"BANK_PULL_CRON": text})
+
+
 def test_a_blank_setting_is_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_settings({"BANK_HOME": "  ", "BANK_TIMEZONE": " "}) == load_settings({})

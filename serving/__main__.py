@@ -13,6 +13,7 @@ from datetime import date
 from typing import Final
 
 from bank_assets.contract.values import iso_day
+from bank_assets.landing.contract_in_use import check_contract
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import LedgerError, open_ledger, opened_ledger, upgrade
 from bank_assets.settings import SettingsError
@@ -82,6 +83,7 @@ def _serve(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
     from serving.web.logs import configure
 
     configure()
+    check_contract(settings.platform.warehouse, settings.platform.contract)
     app = create_app(settings, access_log=sys.stderr.buffer)
     services = app.state.services
     if not settings.is_local_mode:

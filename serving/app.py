@@ -29,6 +29,7 @@ from serving.home import page as home
 from serving.model import page as model
 from serving.model.api import ModelController
 from serving.monitoring import page as monitoring
+from serving.monitoring.api import WithdrawalsController
 from serving.monitoring.health import HANDLERS as SYSTEM
 from serving.settings import ServingSettings
 from serving.web.access import admitting
@@ -38,7 +39,7 @@ from serving.web.logs import AccessLog
 from serving.web.problems import handle_exception
 from serving.web.templating import problem_page, static_files, template_config
 
-API: Final = (PredictionsController, report, ModelController, AuditController)
+API: Final = (PredictionsController, report, ModelController, AuditController, WithdrawalsController)
 CONTRACT_ROUTES: Final = (create_route, batch_route, plan_route)  # routes whose bodies follow from the contract
 # The navigation, in its order; each page brings its routes.
 PAGES: Final = (home.PAGE, predict.PAGE, campaign.PAGE, monitoring.PAGE, model.PAGE, audit.PAGE)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import blocks, codec_of, head_of
 from bank_assets.contract.rows import RowVerdicts
+from bank_assets.contract.sent_text import SentText
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.formats import unpack
 from bank_assets.landing.header import delivery_kinds
@@ -73,7 +74,7 @@ def check_file(path: Path, contract: Contract) -> FileCheck:
     """
     found, family, ids = FileCheck(), Family(contract, CONTACTS), list[pa.Array]()
     with TemporaryDirectory() as folder:
-        text = unpack(path, Path(folder))
+        text = unpack(path, Path(folder), SentText.of_file(contract, path.name))
         if is_undated(text, contract):  # landed with the ids and days that the order of its rows implies
             head = completed_head(head_of(text, contract.encoding), contract)
             rows = [row for _, _, row in completed_rows(text, contract)]

@@ -68,7 +68,7 @@ def _scanned(scan: RegisterResult, source: Source | None) -> dict[str, Any]:
     return {
         "new": len(scan.new),
         "refused": [f"{one.name}: {one.problem}" for one in scan.refused],
-        "withdrawn": [f"{one.delivery}: {one.reason}" for one in scan.withdrawn],
+        "withdrawn": [f"{one.what}: {one.reason}" for one in scan.withdrawn],
         "incomplete": list(scan.incomplete),
         "ignored": list(scan.ignored),
         "source": source.label if source else "deliveries",

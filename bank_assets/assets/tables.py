@@ -35,6 +35,8 @@ DESCRIPTIONS = {
     "Reads: raw_contacts. Writes: Parquet. Nothing delivered is lost.",
 }
 
+_IF_ANY = ("mapped", "withdrawn")  # counts that are stored only where there are some
+
 
 def _spec(table: str) -> dg.AssetSpec:
     return dg.AssetSpec(
@@ -85,7 +87,7 @@ def tables(
 
 def _counts(entry: Entry) -> dict[str, int]:
     stored = entry.metadata.get("contacts", {})
-    counts = {name: stored.get(name) for name in ("rows_in", "rejected", "superseded")}
+    counts = {name: stored.get(name) for name in ("rows_in", "rejected", "superseded", "withdrawn")}
     counts |= {f"mapped/{column}": rows for column, rows in stored.get("mapped", {}).items()}
     known = {name: int(count) for name, count in counts.items() if count is not None}
     return {"dagster/partition_row_count": entry.rows, **known}
@@ -129,7 +131,7 @@ def _facts(made: EtlResult, table: str, month: str) -> dict[str, Any]:
     """What is stored with a month of a table: where its delivered rows went and, with contacts, their profile."""
     nothing = Conservation()
     facts = {
-        kind: {name: value for name, value in asdict(of_kind.get(month, nothing)).items() if name != "mapped" or value}
+        kind: {n: value for n, value in asdict(of_kind.get(month, nothing)).items() if value or n not in _IF_ANY}
         for kind, of_kind in (("contacts", made.contacts), ("outcomes", made.outcomes))
     }
     return facts | ({"profile": asdict(made.profiles.get(month, MonthProfile(month)))} if table == CONTACTS else {})

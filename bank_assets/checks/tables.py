@@ -28,7 +28,7 @@ ARROW_KINDS = {
 def rows_in_equal_rows_out_plus_rejected(
     warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
 ) -> dg.AssetCheckResult:
-    """No delivered row is lost: rows in = rows out + rejected + superseded by a later arrival, month by month."""
+    """No delivered row is lost: rows in = rows out + rejected + superseded + withdrawn, month by month."""
     broken = {}
     delivered: Counter[str] = Counter()
     for months in {one.sha256: one.months for one in read_manifest(settings.warehouse, "contacts")}.values():
@@ -36,8 +36,8 @@ def rows_in_equal_rows_out_plus_rejected(
     stored = warehouse.manifest(CONTACTS)
     rows_in = {month: entry.metadata["contacts"]["rows_in"] for month, entry in stored.items()}
     for month, entry in stored.items():
-        rejected = _rejected_contacts(warehouse, month)
-        if rows_in[month] != entry.rows + rejected + entry.metadata["contacts"]["superseded"]:
+        rejected, counted = _rejected_contacts(warehouse, month), entry.metadata["contacts"]
+        if rows_in[month] != entry.rows + rejected + counted["superseded"] + counted.get("withdrawn", 0):
             broken[month] = f"{rows_in[month]} in, {entry.rows} out, {rejected} rejected"
         elif month in delivered and rows_in[month] > delivered[month]:
             broken[month] = f"{delivered[month]} delivered, {rows_in[month]} read"

@@ -49,7 +49,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise ContractError(f"{path}: expected no file, found one; remove it, or name another one by --output.")
     found = study(read_table(arguments.file), today=datetime.now(UTC).date(), target=arguments.target)
     draft = draft_contract(found)
-    path.write_text(write_contract(draft.contract, draft.comments), "utf-8")
+    try:
+        path.write_text(write_contract(draft.contract, draft.comments), "utf-8")
+    except OSError as error:
+        found_there = error.strerror or error
+        raise ContractError(
+            f"{path}: expected a folder that can be written, found {found_there}; correct it."
+        ) from error
     _CONSOLE.print(f"{path}: {len(draft.contract.columns)} columns; the reasons stand in its comments.")
     for line in draft.comments[""]:
         if line.startswith("To decide"):

@@ -19,6 +19,7 @@ from bank_assets.commands import day
 from bank_assets.commands.run_summary import build_summary, print_summary
 from bank_assets.definitions import build_defs
 from bank_assets.jobs import MAIN, PERFORMANCE
+from bank_assets.landing.contract_in_use import check_contract
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.folders import LandingError
 from bank_assets.landing.header import DeliveryRefused
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Land the source and run the main job; returns 1 after a technical failure, 0 otherwise, also after a refusal."""
     console = Console(stderr=True, markup=False)  # a path may contain `[…]`
     started = time.monotonic()
+    check_contract(settings.warehouse, settings.contract)
     relocate(settings.mlflow_uri, settings.mlflow_artifacts)
     try:
         _land(arguments, settings, console)

@@ -80,8 +80,8 @@ def _of_names(contract: Contract) -> Iterator[Problem]:
     for column in contract.columns:
         if odd := [text for text in (column.source, *column.categories) if not _can_be_delivered(text)]:
             yield Problem(
-                f"expected names and categories of visible characters without blanks around them, as fields are "
-                f"trimmed, found {odd}; correct them.",
+                f"expected names and categories of one line without blanks around them, as fields are trimmed, found "
+                f"{odd[:3]}; correct them.",
                 column.source,
             )
     for spelling in ("source", "table"):
@@ -95,7 +95,7 @@ def _of_names(contract: Contract) -> Iterator[Problem]:
 
 
 def _can_be_delivered(text: str) -> bool:
-    return text != "" and text.isprintable() and text == text.strip()
+    return text != "" and text == text.strip(" \t\v\f") and not set(text) & set("\r\n\0")
 
 
 def _of_roles(contract: Contract) -> Iterator[Problem]:

@@ -52,6 +52,11 @@ class SentText:
         names = dict(self.sender.columns) if self.sender else {}
         return tuple(names.get(name, name) for name in columns)
 
+    def decimal_sign(self, name: str) -> str:
+        """The sign with which numbers of a sent column are written."""
+        column = self.contract.by_source.get(self.header([name])[0])
+        return (self.sender.decimal_sign if self.sender else "") or self.contract.signs(column).decimal
+
     def _text(self, name: str, text: str) -> str:
         """The contract's text for a sent text of a column."""
         column = self.contract.by_source.get(name)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.sent_text import SentText
+from bank_assets.landing.contract_in_use import check_contract, record_contract
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.folders import WITHDRAWALS, Found, look, readable
 from bank_assets.landing.formats import DeliveryUnreadable, content_of
@@ -73,7 +75,7 @@ class _Scan:
 
     def __init__(self, landing: Path, warehouse: Path, contract: Contract, now: datetime) -> None:
         self._landing, self._warehouse, self._now = landing, warehouse, now
-        self._kinds = delivery_kinds(contract)
+        self._contract, self._kinds = contract, delivery_kinds(contract)
         self._log = list(read_manifest(warehouse))
         self._registered = len(self._log)
         self._last = {f"{d.kind}/{d.name}": d for d in self._log}
@@ -133,9 +135,10 @@ class _Scan:
             self._register(found, arrival)
 
     def _withdraw(self, path: Path) -> None:
-        """Take back the deliveries that a file names; what was delivered after the file counts, so it is read once."""
+        """Take back what a file names; what was delivered after the file counts, so it is read once."""
         name = readable(path.name)
-        made = read_withdrawals(b"".join(content_of(path, name)), name, self._log, self._now)
+        content = b"".join(content_of(path, name))
+        made = read_withdrawals(content, name, self._log, self._now, self._contract)
         if not {one.by_sha256 for one in made} & {one.by_sha256 for one in withdrawals(self._warehouse)}:
             self.commit()  # what is taken back is on record first
             append_withdrawals(self._warehouse, made)
@@ -169,7 +172,7 @@ class _Scan:
         """Copy a file's content into the object store and describe the copy."""
         beside = raw_root(self._warehouse) / "objects" / "delivery"
         with temporary_beside(beside) as (copy, temporary):
-            for part in content_of(path, readable(path.name)):
+            for part in content_of(path, readable(path.name), SentText.of_file(kind.contract, path.name)):
                 copy.write(part)
             copy.flush()
             arrival = describe(temporary, kind, name=path.name, arrival=len(self._log) + 1, now=self._now)
@@ -229,11 +232,13 @@ def register_deliveries(
 
     Raises:
         ValueError: `now` has no time zone.
+        ContractError: the contract contradicts what was registered before; nothing is registered.
         OSError: the warehouse's disk is full or unreadable; files registered before stay so, the others are in landing.
     """
     if now.tzinfo is None:
         raise ValueError(f"now: expected a time with zone, found {now.isoformat()}; use datetime.now(UTC).")
     with locked(raw_root(warehouse) / ".lock"):
+        check_contract(warehouse, contract)
         remove_leftovers(raw_root(warehouse) / "objects")
         scan, committed = _Scan(landing, warehouse, contract, now), time.monotonic()
         try:
@@ -245,4 +250,5 @@ def register_deliveries(
         finally:
             scan.commit()
         scan.finish(kinds)
+        record_contract(warehouse, contract)
     return scan.found

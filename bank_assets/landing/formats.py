@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from bank_assets.contract.columns import YES_NO
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import number_text
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.store.atomic_files import replacing
@@ -38,17 +39,17 @@ def is_packed(path: Path) -> bool:
     return path.name.lower().endswith(tuple(_READERS))
 
 
-def unpack(path: Path, folder: Path) -> Path:
+def unpack(path: Path, folder: Path, sent: SentText | None = None) -> Path:
     """Write the CSV text of a packed file into a folder; errors are those of `content_of`."""
     target = folder / f"{path.name}.csv"
     with replacing(target) as stream:
-        for part in content_of(path, path.name):
+        for part in content_of(path, path.name, sent):
             stream.write(part)
     return target
 
 
-def content_of(path: Path, name: str) -> Iterator[bytes]:
-    """The CSV text of a delivered file, part by part.
+def content_of(path: Path, name: str, sent: SentText | None = None) -> Iterator[bytes]:
+    """The CSV text of a delivered file, part by part; typed numbers are spelled as its sender writes them.
 
     Raises:
         DeliveryUnreadable: the operating system does not let us read it.
@@ -56,7 +57,7 @@ def content_of(path: Path, name: str) -> Iterator[bytes]:
     """
     read = next((of for ending, of in _READERS.items() if path.name.lower().endswith(ending)), _plain)
     try:
-        yield from read(path, name)
+        yield from read(path, name, sent)
     except DeliveryRefused:
         raise
     except (*_DAMAGED, OSError) as error:
@@ -68,7 +69,7 @@ def content_of(path: Path, name: str) -> Iterator[bytes]:
             name,
             expected="a file that this process may read",
             found=error.strerror or str(error),
-            to_do="give the right to read it",
+            to_do="correct its path" if isinstance(error, FileNotFoundError) else "give the right to read it",
         ) from error
 
 
@@ -77,7 +78,7 @@ def _parts(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
         yield part
 
 
-def _plain(path: Path, _name: str) -> Iterator[bytes]:
+def _plain(path: Path, _name: str, _sent: SentText | None) -> Iterator[bytes]:
     with path.open("rb") as stream:
         yield from _parts(stream)
 
@@ -92,12 +93,12 @@ def _unpacked(stream: IO[bytes] | gzip.GzipFile, packed_bytes: int, name: str) -
         yield part
 
 
-def _gzip(path: Path, name: str) -> Iterator[bytes]:
+def _gzip(path: Path, name: str, _sent: SentText | None) -> Iterator[bytes]:
     with gzip.open(path, "rb") as stream:
         yield from _unpacked(stream, path.stat().st_size, name)
 
 
-def _zip(path: Path, name: str) -> Iterator[bytes]:
+def _zip(path: Path, name: str, _sent: SentText | None) -> Iterator[bytes]:
     with zipfile.ZipFile(path) as archive:
         members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
         if len(members) != 1 or not members[0].filename.lower().endswith(TEXT_ENDINGS):
@@ -110,7 +111,7 @@ def _zip(path: Path, name: str) -> Iterator[bytes]:
             yield from _unpacked(stream, path.stat().st_size, name)
 
 
-def _parquet(path: Path, name: str) -> Iterator[bytes]:
+def _parquet(path: Path, name: str, sent: SentText | None) -> Iterator[bytes]:
     # The columns are cast one batch at a time, so memory stays bounded.
     import pyarrow as pa
     import pyarrow.csv
@@ -119,7 +120,7 @@ def _parquet(path: Path, name: str) -> Iterator[bytes]:
     file = pq.ParquetFile(path)
     is_first = True
     for batch in file.iter_batches():
-        columns = [_text(batch.column(at), field, name) for at, field in enumerate(batch.schema)]
+        columns = [_text(batch.column(at), field, name, sent) for at, field in enumerate(batch.schema)]
         table = pa.table(columns, names=batch.schema.names)
         text = io.BytesIO()
         pyarrow.csv.write_csv(table, text, pyarrow.csv.WriteOptions(include_header=is_first, delimiter=";"))
@@ -127,7 +128,7 @@ def _parquet(path: Path, name: str) -> Iterator[bytes]:
         yield text.getvalue()
 
 
-def _text(column: pa.Array, field: pa.Field, name: str) -> pa.Array:
+def _text(column: pa.Array, field: pa.Field, name: str, sent: SentText | None) -> pa.Array:
     """A Parquet column as delivered text: whole floats without decimals, days without midnight, yes and no."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -144,11 +145,15 @@ def _text(column: pa.Array, field: pa.Field, name: str) -> pa.Array:
         )
     if pa.types.is_boolean(found.type):
         return pc.if_else(found, YES_NO[1], YES_NO[0])
+    if pa.types.is_decimal(found.type):
+        found = pc.cast(found, pa.float64())
     if pa.types.is_floating(found.type):
         found = pc.if_else(pc.is_nan(found), None, found)
         is_whole = pc.and_(pc.equal(found, pc.round(found)), pc.less(pc.abs(found), 1e15))
         whole = pc.cast(pc.if_else(is_whole, found, None), pa.int64())
-        return pc.coalesce(pc.cast(whole, pa.string()), _without_exponents(pc.cast(found, pa.string())))
+        text = _without_exponents(pc.cast(found, pa.string()))
+        sign = sent.decimal_sign(field.name) if sent else "."
+        return pc.coalesce(pc.cast(whole, pa.string()), pc.replace_substring(text, ".", sign))
     text = pc.cast(found, pa.string())
     if pa.types.is_timestamp(found.type):
         return pc.replace_substring_regex(pc.replace_substring_regex(text, r"\.0+(Z?)$", r"\1"), " 00:00:00Z?$", "")

@@ -60,7 +60,7 @@ def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
 
 
 def check_text(head: Head, name: str) -> None:
-    """Raise `DeliveryRefused` if the header of a file is no text in UTF-8 or Latin-1."""
+    """Raise `DeliveryRefused` if the head of a file is no text that is read here."""
     if "\x00" in head.text or head.text.startswith("\ufffd\ufffd"):
         raise DeliveryRefused(
             name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -43,18 +43,27 @@ class Delivery:
     kind: str  # `contacts`, `outcomes` or `campaigns`
     name: str  # in the landing folder
     path: Path  # where its bytes are; follows from the digest and is not stored
+    without: frozenset[str] = frozenset()  # contacts in it that were taken back; follows from the withdrawals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
-    """A delivery that no longer counts as far as it had arrived."""
+    """A delivery or a contact that no longer counts as far as it had arrived."""
 
-    delivery: str  # `kind/name`, or the sha256 of a content under any name
     reason: str
-    arrival: int  # its last arrival that is taken back
     at: str  # ISO with zone
-    by_sha256: str  # of the file that takes it back
+    delivery: str = ""  # `kind/name`, or the sha256 of a content under any name; "" for a contact
+    contact_id: str = ""
+    arrival: int = 0  # the last one that is taken back
+    contents: tuple[str, ...] = ()  # sha256 of the contents in which the contact had arrived
+    by: str = ""  # who took it back by the API, or
+    by_sha256: str = ""  # the file that takes it back
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def what(self) -> str:
+        """What is taken back, for people."""
+        return self.delivery or f"contact {self.contact_id}"
 
 
 def raw_root(warehouse: Path) -> Path:
@@ -92,17 +101,24 @@ def _parse(line: str, where: str, warehouse: Path) -> Delivery:
 
 def read_manifest(warehouse: Path, kind: str | None = None) -> tuple[Delivery, ...]:
     """All arrivals, oldest first, or those of one kind; raise `ManifestError` if a line cannot be read."""
-    try:
-        status = manifest_path(warehouse).stat()
-    except FileNotFoundError:
-        return ()
-    deliveries = _parsed(warehouse, (status.st_ino, status.st_size, status.st_mtime_ns))
+    deliveries = _parsed(warehouse, _version(manifest_path(warehouse)))
     return deliveries if kind is None else tuple(delivery for delivery in deliveries if delivery.kind == kind)
 
 
+def _version(path: Path) -> tuple[int, ...]:
+    """What identifies a version of a log, which is a file of its own; empty without one."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 @lru_cache(maxsize=4)
-def _parsed(warehouse: Path, _version: tuple[int, ...]) -> tuple[Delivery, ...]:
-    """All arrivals; many callers ask for them, and each version of the register is a file of its own."""
+def _parsed(warehouse: Path, version: tuple[int, ...]) -> tuple[Delivery, ...]:
+    """All arrivals."""
+    if not version:
+        return ()
     path = manifest_path(warehouse)
     # Only LF ends a line: a name may hold other characters that `splitlines` takes for line ends.
     text = path.read_bytes().decode()
@@ -122,30 +138,47 @@ def withdrawals(warehouse: Path) -> list[Withdrawal]:
         lines = _withdrawals_path(warehouse).read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
-    return [Withdrawal(**json.loads(line)) for line in lines if line]
+    records = [json.loads(line) for line in lines if line]
+    return [Withdrawal(**{**one, "contents": tuple(one.get("contents", ()))}) for one in records]
 
 
 def standing(warehouse: Path, kind: str) -> tuple[Delivery, ...]:
-    """The arrivals of a kind that nobody withdrew, oldest first."""
-    taken_back = {one.delivery: one.arrival for one in withdrawals(warehouse)}
-    return tuple(
+    """The arrivals of a kind that nobody withdrew, oldest first, without the contacts that were withdrawn."""
+    return _standing(warehouse, kind, _version(manifest_path(warehouse)), _version(_withdrawals_path(warehouse)))
+
+
+@lru_cache(maxsize=16)
+def _standing(warehouse: Path, kind: str, *_versions: tuple[int, ...]) -> tuple[Delivery, ...]:
+    made = withdrawals(warehouse)
+    taken_back = {one.delivery: one.arrival for one in made if one.delivery}
+    contacts = [one for one in made if one.contact_id]
+    found = (
         one
         for one in read_manifest(warehouse, kind)
         if all(one.arrival > taken_back.get(name, 0) for name in (f"{kind}/{one.name}", one.sha256))
     )
+    if not contacts:
+        return tuple(found)
+
+    def without(delivery: Delivery) -> frozenset[str]:
+        ours = (one for one in contacts if delivery.sha256 in one.contents and delivery.arrival <= one.arrival)
+        return frozenset(one.contact_id for one in ours)
+
+    return tuple(replace(delivery, without=without(delivery)) for delivery in found)
 
 
 def append_manifest(warehouse: Path, arrivals: Iterable[Delivery]) -> None:
     """Append arrivals, all or none. The caller holds the lock of the register."""
     records = [{"schema_version": SCHEMA_VERSION, **asdict(arrival)} for arrival in arrivals]
     for record in records:
-        del record["path"]
+        del record["path"], record["without"]
     _append(manifest_path(warehouse), records)
 
 
 def append_withdrawals(warehouse: Path, made: Iterable[Withdrawal]) -> None:
     """Append withdrawals, all or none. The caller holds the lock of the register."""
-    _append(_withdrawals_path(warehouse), [asdict(one) for one in made])
+    records = [{name: value for name, value in asdict(one).items() if value} for one in made]
+    _append(_withdrawals_path(warehouse), records)
 
 
 def _withdrawals_path(warehouse: Path) -> Path:
@@ -170,8 +203,9 @@ def manifest_of(warehouse: Path, months: Collection[str], kind: str = "contacts"
 
 
 def month_digest(deliveries: Iterable[Delivery]) -> str:
-    """Identity of a month's input: sha256 over the ordered digests of its deliveries."""
-    return hashlib.sha256("\n".join(delivery.sha256 for delivery in deliveries).encode()).hexdigest()
+    """Identity of a month's input: sha256 over its deliveries in order, and the contacts taken back from them."""
+    parts = (part for one in deliveries for part in (one.sha256, *sorted(one.without)))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def delivered_months(warehouse: Path, kind: str = "contacts") -> tuple[str, ...]:

@@ -1,53 +1,104 @@
-"""Takes deliveries back: `landing/withdrawals/*.csv` with the columns `delivery` and `reason`.
+"""Takes deliveries and contacts back: `landing/withdrawals/*.csv`, or `POST /api/v1/withdrawals`.
 
-A withdrawal names a file as `contacts/may.csv`, or its content by sha256. What arrived of it until then no longer
-counts for its months or its list; the bytes and the record stay, and what is delivered later counts.
+A withdrawal names a file as `contacts/may.csv`, its content by sha256, or a contact by its id. What arrived of it until
+then no longer counts for its months or its list; the bytes and the record stay, and what is delivered later counts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import mmap
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
-from bank_assets.contract.reading import encoding_of, read_rows
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.reading import codec_of, encoding_of, read_rows
 from bank_assets.landing.formats import DeliveryUnreadable
 from bank_assets.landing.header import DeliveryRefused
-from bank_assets.landing.register import Delivery, Withdrawal
+from bank_assets.landing.register import Delivery, Withdrawal, append_withdrawals, raw_root, read_manifest
+from bank_assets.store.locks import locked
 
-COLUMNS: Final = ("delivery", "reason")
+REASON: Final = "reason"
+_AROUND: Final = frozenset({b"", *(bytes([sign]) for sign in b';,|\t" \r\n')})  # what may stand beside a field
 
 
-def read_withdrawals(content: bytes, name: str, deliveries: Sequence[Delivery], now: datetime) -> list[Withdrawal]:
+def withdraw(warehouse: Path, asked: Withdrawal) -> Withdrawal | None:
+    """Take back what a withdrawal names, and record it; None if nothing of that name has arrived."""
+    with locked(raw_root(warehouse) / ".lock"):
+        made = _resolved(asked, read_manifest(warehouse))
+        if made is not None:
+            append_withdrawals(warehouse, [made])
+    return made
+
+
+def read_withdrawals(
+    content: bytes, name: str, deliveries: Sequence[Delivery], now: datetime, contract: Contract
+) -> list[Withdrawal]:
     """The withdrawals of a file, all or none; `name` is the file's for people.
 
     Raises:
         DeliveryRefused: it has other columns, or a line without a reason.
-        DeliveryUnreadable: it names a delivery that has not arrived, which may still come.
+        DeliveryUnreadable: it names a delivery or a contact that has not arrived, which may still come.
     """
     stream, digest = io.BytesIO(content), hashlib.sha256(content).hexdigest()
     head, rows = read_rows(stream, encoding_of(stream))
-    if sorted(head.columns) != sorted(COLUMNS):
-        to_do = "name the file as contacts/may.csv, or its sha256, and say why"
+    named_by = ("delivery", *dict.fromkeys(("contact_id", contract.contact_id.source)))
+    column = next((one for one in named_by if sorted(head.columns) == sorted((one, REASON))), None)
+    if column is None:
+        to_do = "name the file as contacts/may.csv, its sha256, or the contact, and say why"
+        expected = f"the columns {' or '.join(named_by)}, and {REASON}"
         found = ", ".join(repr(one) for one in head.columns) or "an empty file"
-        raise DeliveryRefused(name, expected=f"the columns {' and '.join(COLUMNS)}", found=found, to_do=to_do)
+        raise DeliveryRefused(name, expected=expected, found=found, to_do=to_do)
     made: list[Withdrawal] = []
     for row in rows:
-        fields = dict(zip(head.columns, row.fields, strict=False))
-        named, reason = fields.get("delivery", ""), fields.get("reason", "")
+        values = dict(zip(head.columns, row.fields, strict=False))
+        named, reason = values.get(column, ""), values.get(REASON, "")
         if row.fault or not named or not reason:
             what = f"line {row.line} without them"
-            raise DeliveryRefused(name, expected="a delivery and a reason in each line", found=what, to_do="add them")
-        of_name = [one.arrival for one in deliveries if named in (f"{one.kind}/{one.name}", one.sha256)]
-        if not of_name:
+            expected = f"a {column} and a reason in each line"
+            raise DeliveryRefused(name, expected=expected, found=what, to_do="add them")
+        asked = Withdrawal(reason=reason, at=now.isoformat(), by_sha256=digest)
+        asked = replace(asked, delivery=named) if column == "delivery" else replace(asked, contact_id=named)
+        one = _resolved(asked, deliveries)
+        if one is None:
             raise DeliveryUnreadable(
                 name,
-                expected="names of files that arrived, as contacts/may.csv",
+                expected="names of files that arrived, as contacts/may.csv, or identifiers of contacts in them",
                 found=f"{named!r} in line {row.line}",
-                to_do="correct the name; nothing of the file is withdrawn until all of its deliveries are known",
+                to_do="correct the name; nothing of the file is withdrawn until all that it names is known",
             )
-        at, last = now.isoformat(), max(of_name)
-        made.append(Withdrawal(delivery=named, reason=reason, arrival=last, at=at, by_sha256=digest))
+        made.append(one)
     return made
+
+
+def _resolved(asked: Withdrawal, deliveries: Sequence[Delivery]) -> Withdrawal | None:
+    """A withdrawal with the arrivals that it takes back, or None if there are none."""
+    if asked.contact_id:
+        found = [one for one in deliveries if one.kind != "campaigns" and _holds(one, asked.contact_id)]
+        contents = tuple(sorted({one.sha256 for one in found}))
+    else:
+        found = [one for one in deliveries if asked.delivery in (f"{one.kind}/{one.name}", one.sha256)]
+        contents = ()
+    if not found:
+        return None
+    return replace(asked, arrival=max(one.arrival for one in found), contents=contents)
+
+
+def _holds(delivery: Delivery, contact_id: str) -> bool:
+    """Whether a field of a delivery is the identifier."""
+    try:
+        sent = contact_id.encode(codec_of(delivery.encoding))
+    except UnicodeEncodeError:
+        return False
+    with delivery.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = content.find(sent)
+        while at >= 0:
+            end = at + len(sent)
+            if {content[max(at - 1, 0) : at], content[end : end + 1]} <= _AROUND:
+                return True
+            at = content.find(sent, at + 1)
+    return False

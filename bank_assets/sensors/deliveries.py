@@ -61,7 +61,7 @@ def _registered(context: dg.SensorEvaluationContext, settings: Settings, *kinds:
     for refusal in found.refused:
         context.log.warning(f"refused {refusal.kind}/{refusal.name}: {refusal.problem}")
     for one in found.withdrawn:
-        context.log.warning(f"withdrawn {one.delivery}: {one.reason}")
+        context.log.warning(f"withdrawn {one.what}: {one.reason}")
     return found
 
 

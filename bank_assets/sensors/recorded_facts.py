@@ -30,6 +30,7 @@ REFUSED_FILES: Final = "no_delivery_is_refused"
 NO_MONTH_PASSES: Final = "a_month_passes_its_gate"
 MONTHS_HELD: Final = "no_month_is_held"
 _REASONS: Final = 3
+_MOST_ALIKE: Final = 5  # more files that are refused for one reason at one look are one alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,14 @@ def new_failures(failing: Mapping[str, Alert], episodes: Episodes) -> list[Alert
 def alerts_of_refusals(reasons: Sequence[Mapping[str, str]]) -> list[Alert]:
     """Alerts of files that cannot be used; `reasons` are those of `landing.refusals`."""
     alerts: list[Alert] = []
+    of_one_look: dict[tuple[str, str, str], list[Mapping[str, str]]] = {}
     for reason in reasons:
+        of_one_look.setdefault((reason["refused_at"], reason["kind"], reason["expected"]), []).append(reason)
+    for (at, kind, expected), alike in of_one_look.items():
+        if len(alike) > _MOST_ALIKE:
+            names, to_do = [reason["name"] for reason in alike], alike[0]["to_do"]
+            alerts.append(catalogue.files_unused(Occurrence(str(at)), kind, names, expected, to_do))
+    for reason in (one for alike in of_one_look.values() if len(alike) <= _MOST_ALIKE for one in alike):
         when = Occurrence(str(reason["refused_at"]))
         what = (reason["kind"], reason["name"], reason["expected"])
         if moved := reason.get("reason_file"):

@@ -7,9 +7,7 @@ before the watermark is, so a killed pull is repeated.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,20 +16,25 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bank_assets.contract.columns import YES_NO, Column, ColumnKind
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.sent_text import SentText
+from bank_assets.landing.contract_in_use import check_contract
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import publish_if_changed, temporary_beside, write_atomic
 from bank_assets.store.locks import locked
+from bank_assets.store.warehouse import COMPRESSION
 
 _DRIVERS: Final = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}
 _BATCH_ROWS: Final = 10_000
-_DELIMITER: Final = ";"
+_NAME: Final = "pulled.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,26 @@ class Pulled:
     path: Path | None
 
 
+class _Reached:
+    """How far a pull has come, in the order of the watermarks."""
+
+    def __init__(self, before: Watermark) -> None:
+        self._delivered, self._at = frozenset(before.rows), before.value
+        self.value, self.rows, self.content = before.value, list(before.rows), hashlib.sha256()
+
+    def is_new(self, fields: list[str], value: str | int | float | None) -> bool:
+        """Take a row with its watermark, and say whether no pull before delivered it."""
+        digest = hashlib.sha256(json.dumps(fields).encode())
+        if value is not None:
+            if value == self._at and digest.hexdigest() in self._delivered:
+                return False
+            if value != self.value:
+                self.value, self.rows = value, []
+            self.rows.append(digest.hexdigest())
+        self.content.update(digest.digest())
+        return True
+
+
 def is_database(source: str) -> bool:
     """Whether `BANK_SOURCE` names a database."""
     return "://" in source
@@ -60,7 +83,9 @@ def pull(settings: Settings) -> Pulled:
 
     Raises:
         SourceError: the database does not answer, or its columns are not those of the contract; nothing was delivered.
+        ContractError: the contract contradicts what the home holds.
     """
+    check_contract(settings.warehouse, settings.contract)
     address, folder = _address(settings), settings.home / "pulls"
     plain = plain_address(settings)
     origin = hashlib.sha256(f"{plain}\n{settings.source_query}\n{settings.source_watermark}".encode()).hexdigest()
@@ -95,6 +120,11 @@ def _address(settings: Settings) -> URL:
             "BANK_SOURCE: expected postgresql://user@host/database or sqlite:///path, and a table or a query in "
             f"BANK_SOURCE_QUERY, found {address.get_backend_name()}:// and {settings.source_query!r}; set both."
         )
+    if driver == "sqlite" and not Path(address.database or "").is_file():  # SQLite would make an empty one
+        raise SourceError(
+            f"BANK_SOURCE: expected a SQLite file, found none at {address.database!r}; nothing was delivered, correct "
+            "the path."
+        )
     if settings.source_password:
         address = address.set(password=settings.source_password)
     return address.set(drivername=driver)
@@ -104,27 +134,26 @@ def _deliver(connection: Connection, settings: Settings, marks: Path) -> Pulled:
     """Write the new rows as one file; the watermark is kept once the file is on disk."""
     before, mark = _last(marks), settings.source_watermark
     found = connection.execution_options(yield_per=_BATCH_ROWS).execute(*_statement(connection, settings, before))
-    columns = _columns(list(found.keys()), settings.contract, mark)
-    written, at, at_mark = 0, before.value, list(before.rows)
-    folder, content = settings.landing / "contacts", hashlib.sha256()
-    with temporary_beside(folder / "pulled.csv") as (stream, temporary):
-        stream.write(_line([column.source for column in columns]))
-        for row in found.mappings():
-            line = _line([_spelled(row[column.source], column, settings.contract) for column in columns])
-            if mark:
-                digest, value = hashlib.sha256(line).hexdigest(), _watermark(row[mark], mark)
-                if value == before.value and digest in before.rows:
-                    continue
-                at, at_mark = value, [*at_mark, digest] if value == at else [digest]
-            stream.write(line)
-            content.update(line)
-            written += 1
+    columns, sent = _columns(list(found.keys()), settings.contract, mark), SentText.of_file(settings.contract, _NAME)
+    folder, reached, written = settings.landing / "contacts", _Reached(before), 0
+    schema = pa.schema([(column.source, pa.string()) for column in columns])
+    with temporary_beside(folder / _NAME) as (stream, temporary):
+        with pq.ParquetWriter(stream, schema, compression=COMPRESSION) as writer:
+            for batch in found.mappings().partitions():
+                rows = []
+                for row in batch:
+                    fields = [_spelled(row[column.source], column, sent) for column in columns]
+                    if reached.is_new(fields, _watermark(row[mark], mark) if mark else None):
+                        rows.append(fields)
+                if rows:
+                    writer.write_batch(pa.record_batch([pa.array(one) for one in zip(*rows, strict=True)], schema))
+                    written += len(rows)
         if not written:
             return Pulled(0, None)
-        path = folder / (f"pulled-{content.hexdigest()[:12]}.csv" if mark else "pulled.csv")
+        path = folder / (_NAME.replace(".", f"-{reached.content.hexdigest()[:12]}.") if mark else _NAME)
         is_new = publish_if_changed(stream, temporary, path)
     if mark:
-        write_atomic(marks, json.dumps(asdict(Watermark(at, tuple(at_mark)))).encode())
+        write_atomic(marks, json.dumps(asdict(Watermark(reached.value, tuple(reached.rows)))).encode())
     return Pulled(written if is_new else 0, path if is_new else None)
 
 
@@ -139,6 +168,7 @@ def _last(marks: Path) -> Watermark:
 def _statement(connection: Connection, settings: Settings, before: Watermark) -> tuple[Any, Mapping[str, Any]]:
     """The query from a watermark on, in its order, and its parameters."""
     query, quote = settings.source_query.strip().rstrip(";"), connection.dialect.identifier_preparer.quote
+    query = query.replace(":", r"\:")  # SQLAlchemy takes :name for a parameter
     origin = f"({query}) AS pulled" if " " in query else ".".join(map(quote, query.split(".")))
     statement, mark = f"SELECT * FROM {origin}", settings.source_watermark  # noqa: S608 - the deployment's own query
     if not mark:
@@ -161,14 +191,8 @@ def _columns(names: list[str], contract: Contract, mark: str) -> list[Column]:
     return [column for column in contract.columns if column.source in names]
 
 
-def _line(fields: list[str]) -> bytes:
-    text_of = io.StringIO()
-    csv.writer(text_of, delimiter=_DELIMITER, lineterminator="\n").writerow(fields)
-    return text_of.getvalue().encode()
-
-
-def _spelled(value: Any, column: Column, contract: Contract) -> str:
-    """A value as a delivery writes it."""
+def _spelled(value: Any, column: Column, sent: SentText) -> str:
+    """A value as the sender of the delivery writes it."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -178,10 +202,10 @@ def _spelled(value: Any, column: Column, contract: Contract) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, int | float | Decimal):
-        is_whole = column.kind is ColumnKind.INTEGER and value == int(value)
+        is_whole = column.kind is ColumnKind.INTEGER and value % 1 == 0  # neither of NaN nor of infinity
         number = str(int(value)) if is_whole else format(value, "f") if isinstance(value, Decimal) else repr(value)
-        return number.replace(".", contract.signs(column).decimal)
-    return " ".join(str(value).splitlines())
+        return number.replace(".", sent.decimal_sign(column.source))
+    return str(value)
 
 
 def _watermark(value: Any, mark: str) -> str | int | float:

@@ -15,12 +15,15 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import Head, codec_of, read_head
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.delivery_file import dated_rows, describe
+from bank_assets.landing.formats import unpack
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
 from bank_assets.landing.register import raw_root
 from bank_assets.settings import Settings
@@ -89,7 +92,9 @@ def _pulled(settings: Settings, kind: DeliveryKind) -> Landed:
     pulled = pull(settings)
     if pulled.path is None:
         return Landed((), (), (), {}, "", "")
-    found = describe(pulled.path, kind, name=pulled.path.name, arrival=0, now=datetime.now(UTC))
+    with TemporaryDirectory() as folder:
+        text = unpack(pulled.path, Path(folder), SentText.of_file(kind.contract, pulled.path.name))
+        found = describe(text, kind, name=pulled.path.name, arrival=0, now=datetime.now(UTC))
     return Landed((f"{kind.name}/{found.name}",), (), (), found.months, found.first_day, found.last_day)
 
 

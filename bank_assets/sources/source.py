@@ -19,7 +19,7 @@ from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.settings import Settings
 from bank_assets.sources.database import is_database, plain_address
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
-from bank_assets.sources.undated import completed_head, completed_rows, is_undated, source_head
+from bank_assets.sources.undated import completed_head, completed_rows, is_undated, sender_of, source_head
 from bank_assets.store.atomic_files import write_atomic
 
 _LOG: Final = logging.getLogger(__name__)
@@ -100,11 +100,11 @@ def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["
     name = path.name
     if not path.is_file():
         raise SourceError(
-            f"BANK_SOURCE: expected a CSV or Parquet file, uci, simulated or auto, found {str(path)!r}, which does not "
-            f"exist; correct the path."
+            f"BANK_SOURCE: expected a CSV or Parquet file, uci, simulated or auto, found {str(path)!r}, which is no "
+            f"file; correct the path."
         )
     if is_packed(path):
-        path = unpack(path, settings.home / "downloads")
+        path = unpack(path, settings.home / "downloads", sender_of(settings.contract))
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
     # A file without dates is refused before anything is written, unless its order implies them.

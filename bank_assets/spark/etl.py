@@ -52,6 +52,7 @@ class Conservation:
         rows_in: rows the register counted in the delivered bytes.
         superseded: usable rows that a later arrival replaced, identical ones included.
         identical: superseded rows with the same content as the one that replaced them.
+        withdrawn: rows of contacts that were taken back.
         codes: broken rules and how many rows broke each.
         mapped: columns and the rows whose text a sender's mapping changed.
     """
@@ -61,13 +62,14 @@ class Conservation:
     rejected: int = 0
     superseded: int = 0
     identical: int = 0
+    withdrawn: int = 0
     codes: dict[str, int] = field(default_factory=dict)
     mapped: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_conserved(self) -> bool:
         """Whether every row is accounted for exactly once."""
-        return self.rows_in == self.rows_out + self.rejected + self.superseded
+        return self.rows_in == self.rows_out + self.rejected + self.superseded + self.withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class _Work:
         self._folders, self._scratch = staging, staging[REJECTED] / f"_{family.table}"
         self._settled: dict[str, Settled] = {}
         self._facts: dict[str, dict[str, Any]] = defaultdict(
-            lambda: {"rows": 0, "rejected": 0} | {name: {} for name in COUNTED}
+            lambda: {"rows": 0, "rejected": 0, "withdrawn": 0} | {name: {} for name in COUNTED}
         )
 
     def run(self) -> None:
@@ -208,7 +210,7 @@ class _Work:
     def profile(self, month: str) -> MonthProfile:
         """The deliveries of a month before any row is left out."""
         settled, facts = self._settled.get(month, Settled()), dict(self._facts[month])
-        usable, _ = facts.pop("usable"), facts.pop("mapped")
+        usable, _, _ = facts.pop("usable"), facts.pop("mapped"), facts.pop("withdrawn")
         collapsed = [n / usable[str(arrival)] for arrival, n in settled.collapsed.items() if n >= FEWEST_COLLAPSED]
         return MonthProfile(
             month,
@@ -229,6 +231,7 @@ class _Work:
             rejected=_rows(self.written, REJECTED, month),
             superseded=settled.superseded,
             identical=settled.identical,
+            withdrawn=self._facts[month]["withdrawn"],
             codes=self._facts[month]["violations"],
             mapped=self._facts[month]["mapped"],
         )

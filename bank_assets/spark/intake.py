@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bank_assets.contract.reading import blocks
@@ -28,8 +29,8 @@ TASK_BYTES: Final = 64 << 20  # text per task of larger inputs: some 600,000 row
 
 _DAY_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 
-# Rows by month, by what is counted of them (a field of `MonthProfile`, `rejected`, `mapped`), by rule or column, by
-# category.
+# Rows by month, by what is counted of them (a field of `MonthProfile`, `rejected`, `mapped`, `withdrawn`), by rule or
+# column, by category.
 Facts = Counter[tuple[str, str, str, str]]
 
 
@@ -89,11 +90,24 @@ class IntakeTask:
             for one in ranges:
                 for text in blocks(one.file.path, one.first, one.last):
                     block = read_block(text, one.file, self._family.identifier)
+                    if block is not None and one.file.without:
+                        block = self._without(block, one.file)
                     if block is not None:
                         self._take(block, one.file)
             return self._result(self._files.finish())
         finally:
             self._files.close()
+
+    def _without(self, block: TextBlock, file: Delivery) -> TextBlock | None:
+        """The rows of contacts that were not taken back; the others are counted."""
+        is_gone = pc.is_in(block.identifiers, pa.array(sorted(file.without))).to_numpy(zero_copy_only=False)
+        if not is_gone.any():
+            return block
+        verdict, _ = self._family.judge(block.keep(is_gone), file)
+        months = _counted(_months(self._family, verdict, file))
+        found = {month: rows for month, _, rows in months if month in self._wanted}
+        self._facts.update({(month, "withdrawn", "", ""): rows for month, rows in found.items()})
+        return None if is_gone.all() else block.keep(~is_gone)
 
     def _take(self, block: TextBlock, file: Delivery) -> None:
         family = self._family

@@ -42,6 +42,13 @@ class TextBlock:
     identifiers: pa.StringArray
     misfits: dict[int, tuple[str, str, str]]
 
+    def keep(self, rows: BoolArray) -> "TextBlock":
+        """The block with some of its rows, (n,)."""
+        place = np.cumsum(rows) - 1
+        columns = {name: Encoded(column.codes[rows], column.texts) for name, column in self.columns.items()}
+        misfits = {int(place[row]): fault for row, fault in self.misfits.items() if rows[row]}
+        return TextBlock(columns, self.identifiers.filter(pa.array(rows)), misfits)
+
 
 def read_block(block: bytes, file: Delivery | Head, identifier: str) -> TextBlock | None:
     """Read the fields of whole lines below the header; None if all of them are blank.

@@ -32,6 +32,25 @@ def test_a_draft_is_written_once_and_the_file_fits_it(tmp_path, monkeypatch, cap
     assert main(["adopt", "bank.odcs.yaml", "bank.csv"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["nothing.csv"],
+            "nothing.csv: expected a file that this process may read, found No such file or directory; corr",
+        ),
+        (["wide.csv"], "wide.csv: expected text in UTF-8 or Latin-1, found UTF-16 or binary content"),
+        (["bank.csv", "--output", "no/such/folder.yaml"], "expected a folder that can be written, found No such file"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_one_sentence(tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bank.csv").write_text(ROWS, "utf-8")
+    (tmp_path / "wide.csv").write_text(ROWS, "utf-16")
+    assert main(["adopt", *arguments]) == 1
+    assert said in capsys.readouterr().err
+
+
 def test_a_file_that_does_not_fit_is_described(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bank.csv").write_text(ROWS, "utf-8")

@@ -122,9 +122,9 @@ FAULTS = [
     ("version: '1'", "version: '0'", "expected version from 1 to"),
     (FIRST, f"  - {{property: farDays, value: -1}}\n{FIRST}", "expected far_days from 1 to 36500, found -1"),
     (FIRST, f"  - {{property: fewShare, value: 1.5}}\n{FIRST}", "expected few_share from 0 to 0.5, found 1.5"),
-    ("- name: age\n", "- name: ' age'\n", "expected names and categories of visible characters"),
-    (STATUSES, "value: [divorced, married, single, '']", "expected names and categories of visible characters"),
-    (STATUSES, "value: [divorced, married, single, 'a ']", "expected names and categories of visible characters"),
+    ("- name: age\n", "- name: ' age'\n", "expected names and categories of one line"),
+    (STATUSES, "value: [divorced, married, single, '']", "expected names and categories of one line"),
+    (STATUSES, "value: [divorced, married, single, 'a ']", "expected names and categories of one line"),
     ("'Age {}'", "'Age {age}'", "column age: expected a phrase with {} for the value, found 'Age {age}'"),
     ("  - {property: groups", f"{SIGNS}  - {{property: groups", "expected different decimal and thousands signs"),
 ]

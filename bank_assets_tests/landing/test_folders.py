@@ -105,6 +105,18 @@ def test_damaged_notes_about_files_stop_nothing(home, content):
     assert home.register().unchanged == ["contacts/good.csv"]
 
 
+def test_many_files_of_one_kind_are_one_alert_however_many_are_left(home):
+    for number in range(40):
+        home.put(f"{number}.xlsx")
+    home.register()
+    (told,) = home.alerts().values()
+    assert "40 files in the landing folder contacts cannot be used" in told.title
+    assert "save the sheet as CSV UTF-8" in told.action
+    (home.contacts / "0.xlsx").unlink()
+    home.register()
+    assert list(home.alerts()) == [told.key]
+
+
 def test_what_is_gone_is_no_longer_reported(home):
     path = home.put("x.xlsx")
     home.register()
@@ -129,10 +141,10 @@ def test_an_unreadable_file_is_reported_once_and_taken_when_it_can_be_read(home,
     home.put("secret.csv")
     home.put("good.csv", CONTENT.replace(b"c-1", b"c-2"))
 
-    def denied(path, name):
+    def denied(path, name, sent):
         if name == "secret.csv":
             raise PermissionError(13, "Permission denied")
-        return plain(path, name)
+        return plain(path, name, sent)
 
     from bank_assets.landing import formats
 

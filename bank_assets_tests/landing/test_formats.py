@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bank_assets.contract.senders import Sender
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.formats import content_of
@@ -134,6 +135,26 @@ def test_times_and_gaps_of_parquet_columns_are_text(home):
     assert delivery.path.read_text().replace('"', "").splitlines()[1:] == [
         "c-1;yes;90;2008-05-09", r"a\nb;;;2008-05-09 10:00:01"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("contract", "text"),
+    [
+        (UCI, "4.857"),
+        (replace(UCI, decimal_sign=",", thousands_sign="."), "4,857"),
+        (replace(UCI, senders=(Sender("crm", "x.*", decimal_sign=",", thousands_sign="."),)), "4,857"),
+    ],
+)
+@pytest.mark.parametrize("kind", [pa.float64(), pa.decimal128(10, 4)])
+def test_typed_numbers_are_spelled_as_their_sender_writes_numbers(home, contract, text, kind):
+    row = DELIVERED | {"contact_id": "c-1", "contact_date": "2008-05-05", "balance": "4.857", "age": "58"}
+    typed = {name: pa.array([value]) for name, value in row.items()}
+    typed |= {name: pa.array([row[name]]).cast(kind) for name in ("balance", "age")}
+    home.contacts.mkdir(exist_ok=True)
+    pq.write_table(pa.table(typed), home.contacts / "x.parquet")
+    (new,) = register_deliveries(home.landing, home.warehouse, contract, now=NOW, settle_seconds=0).new
+    fields = dict(zip(*(line.replace('"', "").split(";") for line in new.path.read_text().splitlines()), strict=True))
+    assert (fields["balance"], fields["age"]) == (text, "58")
 
 
 def test_header_and_rows_are_read_in_the_declared_encoding(home):

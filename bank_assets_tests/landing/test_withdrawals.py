@@ -1,4 +1,4 @@
-"""Deliveries that are taken back: on record, for what had arrived until then, all lines of a file or none."""
+"""Deliveries and contacts that are taken back: on record, for what had arrived until then, all of a file or none."""
 
 import os
 from datetime import UTC, datetime
@@ -7,7 +7,16 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
-from bank_assets.landing.register import delivered_months, latest_of, manifest_of, read_manifest, withdrawals
+from bank_assets.landing.register import (
+    Withdrawal,
+    delivered_months,
+    latest_of,
+    manifest_of,
+    month_digest,
+    read_manifest,
+    withdrawals,
+)
+from bank_assets.landing.withdrawals import withdraw
 from bank_assets_tests.world.customers import delimited, delivered
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -32,11 +41,17 @@ class Home:
         row = delivered(contact_id=f"c-{number}", contact_date="2008-05-05")
         return self.put(f"contacts/{name}", delimited([row]))
 
-    def withdraw(self, *lines, name="w.csv"):
-        return self.put(f"withdrawals/{name}", "\n".join(["delivery;reason", *lines]))
+    def withdraw(self, *lines, name="w.csv", column="delivery"):
+        return self.put(f"withdrawals/{name}", "\n".join([f"{column};reason", *lines]))
 
     def names(self):
         return [one.name for one in manifest_of(self.warehouse, ["2008-05"])]
+
+    def without(self):
+        return {one.name: set(one.without) for one in manifest_of(self.warehouse, ["2008-05"]) if one.without}
+
+    def digest(self):
+        return month_digest(manifest_of(self.warehouse, ["2008-05"]))
 
 
 def test_a_withdrawn_delivery_no_longer_counts_and_stays_on_record(home):
@@ -121,4 +136,50 @@ def test_a_withdrawal_waits_for_a_delivery_that_is_not_known_yet(home):
 
 
 def test_other_columns_are_refused(home):
-    assert "the columns delivery and reason" in home.put("withdrawals/w.csv", "contact_id\nc-1\n").refused[0].problem
+    assert (
+        "the columns delivery or contact_id, and reason"
+        in home.put("withdrawals/w.csv", "contact_id\nc-1\n").refused[0].problem
+    )
+
+
+def test_a_contact_is_taken_back_where_it_had_arrived_and_from_nowhere_else(home):
+    home.contacts("a.csv", 1)
+    home.contacts("b.csv", 11)
+    before = home.digest()
+    (one,) = home.withdraw("c-1;never called", column="contact_id").withdrawn
+    assert (one.what, one.contents, withdrawals(home.warehouse)) == (
+        "contact c-1",
+        (read_manifest(home.warehouse)[0].sha256,),
+        [one],
+    )
+    assert home.without() == {"a.csv": {"c-1"}}
+    assert home.digest() != before, "the month is made again"
+    home.contacts("again.csv", 1)
+    assert home.without() == {}, "what is delivered later counts"
+    assert [one.name for one in read_manifest(home.warehouse)] == ["a.csv", "b.csv", "again.csv"]
+
+
+def test_a_contact_that_never_arrived_is_waited_for(home):
+    home.contacts("a.csv", 11)
+    result = home.withdraw("c-11;wrong", "c-1;wrong", column="contact_id")
+    assert "found 'c-1' in line 3" in result.refused[0].problem
+    assert home.without() == {}
+    home.contacts("b.csv", 1)
+    home.contacts("c.csv", 2)
+    assert home.without() == {"a.csv": {"c-11"}, "b.csv": {"c-1"}}
+
+
+def test_withdrawals_of_earlier_releases_are_read_and_one_by_hand_says_who(home):
+    home.contacts("a.csv", 1)
+    old = (
+        '{"delivery":"contacts/a.csv","reason":"x","arrival":1,"at":"2026-01-01","by_sha256":"0","schema_version":1}\n'
+    )
+    (home.warehouse / "raw" / "withdrawals.jsonl").write_text(old)
+    assert home.names() == []
+    asked = Withdrawal(contact_id="c-1", reason="never called", at=NOW.isoformat(), by="ana")
+    assert withdraw(home.warehouse, asked).arrival == 1
+    assert [(one.what, one.by) for one in withdrawals(home.warehouse)] == [
+        ("contacts/a.csv", ""),
+        ("contact c-1", "ana"),
+    ]
+    assert withdraw(home.warehouse, Withdrawal(delivery="contacts/z.csv", reason="x", at="")) is None

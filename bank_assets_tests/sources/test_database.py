@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine, text
 
 from bank_assets.commands import pull as command
+from bank_assets.contract.senders import Sender
+from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.formats import content_of
 from bank_assets.settings import Settings
 from bank_assets.sources.database import pull
-from bank_assets.sources.source import resolve_history, resolve_source
+from bank_assets.sources.source import Source, claim_landing, resolve_history, resolve_source
 from bank_assets.sources.uci import SourceError
 from bank_assets_tests.world.customers import DELIVERED, delimited, delivered
 from bank_assets_tests.world.postgres import create_database
@@ -40,7 +44,7 @@ class Bank:
     def pulled(self):
         """Contact ids of the next pull."""
         path = pull(self.settings).path
-        return [line.split(";")[0] for line in path.read_text().splitlines()[1:]] if path else []
+        return pq.read_table(path, columns=["contact_id"]).to_pydict()["contact_id"] if path else []
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -67,12 +71,26 @@ def test_what_is_new_arrives_once_even_if_watermarks_repeat(bank):
     assert bank.pulled() == []
 
 
-def test_the_delivery_is_that_of_a_csv_file_of_the_same_rows(bank):
+@pytest.mark.parametrize("signs", [{}, {"decimal_sign": ",", "thousands_sign": "."}])
+def test_the_delivery_is_that_of_a_csv_file_of_the_same_rows(bank, signs):
     bank.insert(1, "2010-12-01 10:00:00")
-    bank.insert(2, "2010-12-01 10:00:00")
-    rows = [delivered(contact_id="c-1", y="no"), delivered(contact_id="c-2", y="yes")]
-    path = pull(bank.settings).path
-    assert sorted(path.read_text().splitlines()) == sorted(delimited(rows).splitlines())
+    bank.insert(2, "2010-12-01 10:00:00", balance="1234.567")
+    number = "1234,567" if signs else "1234.567"
+    rows = [delivered(contact_id="c-1", y="no"), delivered(contact_id="c-2", y="yes", balance=number)]
+    contract = replace(UCI, senders=(Sender("bank", "pulled*", **signs),)) if signs else UCI
+    path = pull(replace(bank.settings, contract=contract)).path
+    text = b"".join(content_of(path, path.name)).decode().replace('"', "")
+    assert sorted(text.splitlines()) == sorted(delimited(rows).splitlines())
+
+
+def test_many_rows_may_share_a_watermark_and_a_query_may_hold_colons(bank):
+    bank.settings = replace(bank.settings, source_query="SELECT * FROM contacts WHERE note <> '10:x'")
+    for number in range(3):
+        bank.insert(number, "2010-12-01 10:00:00", age="NaN" if number == 2 else 30)
+    assert sorted(bank.pulled()) == ["c-0", "c-1", "c-2"]
+    bank.insert(3, "2010-12-01 10:00:00")
+    assert bank.pulled() == ["c-3"]
+    assert bank.pulled() == []
 
 
 def test_a_pull_that_was_killed_before_it_kept_the_watermark_is_repeated(bank, tmp_path):
@@ -98,7 +116,7 @@ def test_a_changed_schema_delivers_nothing_and_loses_nothing(bank, change, messa
     bank.execute(change)
     with pytest.raises(SourceError, match=message):
         pull(bank.settings)
-    assert not list(bank.settings.landing.rglob("*.csv"))
+    assert not list(bank.settings.landing.rglob("*.*"))
     assert not list((bank.settings.home / "pulls").glob("*.json"))
 
 
@@ -118,11 +136,22 @@ def test_a_database_that_is_down_is_told_without_its_password(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("source", "query"), [("mysql://host/bank", "contacts"), ("sqlite:///x.db", ""), ("a://b", "c")]
+    ("source", "query"),
+    [("mysql://host/bank", "contacts"), ("sqlite:///x.db", ""), ("sqlite:///no/such.db", "contacts"), ("a://b", "c")],
 )
 def test_an_address_that_cannot_be_read_is_refused(tmp_path, source, query):
-    with pytest.raises(SourceError, match="expected postgresql://user@host/database or sqlite"):
+    with pytest.raises(SourceError, match=r"expected postgresql://user@host/database or sqlite|expected a SQLite file"):
         pull(Settings(home=tmp_path, source=source, source_query=query))
+
+
+def test_a_home_of_another_source_is_refused(tmp_path, capsys):
+    bank = Bank(f"sqlite:///{tmp_path / 'bank.db'}", tmp_path / "home")
+    bank.insert(1, "2010-12-01 10:00:00")
+    claim_landing(Source("simulated", "simulated", is_real=False), bank.settings.landing)
+    assert command.run(None, bank.settings) == 1
+    assert "expected deliveries from one source, found simulated" in capsys.readouterr().err
+    assert not list(bank.settings.landing.rglob("*.parquet"))
+    bank.engine.dispose()
 
 
 def test_run_lands_a_database_as_it_lands_a_file(tmp_path):

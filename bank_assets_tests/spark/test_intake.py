@@ -1,4 +1,4 @@
-"""One task of the ETL, without Spark: what a sender's mapping changes is typed, counted and rejected as delivered."""
+"""One task of the ETL, without Spark: what a sender's mapping changes, and contacts that were taken back."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,20 +29,25 @@ MAPPED = replace(
 )
 
 
+def run(rows, contract, folder: Path, *without: str):
+    """What one task makes of a delivery from which contacts were taken back."""
+    path = folder / "crm.csv"
+    path.write_text(delimited(rows, contract.delivery_columns))
+    kind, now = delivery_kinds(contract)["contacts"], datetime(2010, 12, 1, tzinfo=UTC)
+    file = replace(describe(path, kind, name="crm.csv", arrival=1, now=now), without=frozenset(without))
+    folders = {table: folder / table for table in TABLES}
+    for one in (*folders.values(), folder / "scratch"):
+        one.mkdir()
+    task = IntakeTask(Family(contract, "contacts"), folders, folder / "scratch", ["2010-11"])
+    return task.run([ByteRange(file, 0, path.stat().st_size)]), folders
+
+
 def test_a_mapped_delivery(tmp_path: Path):
     sent = {"contact_date": "22.11.2010", "day": 22, "month": "Nov", "job": "Management", "balance": "2.000", "y": "1"}
     rows = [delivered(contact_id=f"k-{n}") | sent for n in range(3)]
     rows[1] |= {"job": "RETIRED", "education": ""}
     rows[2] |= {"age": "old"}
-    path = tmp_path / "crm.csv"
-    path.write_text(delimited(rows, UCI.delivery_columns))
-    kind, now = delivery_kinds(MAPPED)["contacts"], datetime(2010, 12, 1, tzinfo=UTC)
-    file = describe(path, kind, name="crm.csv", arrival=1, now=now)
-    folders = {table: tmp_path / table for table in TABLES}
-    for folder in (*folders.values(), tmp_path / "scratch"):
-        folder.mkdir()
-    task = IntakeTask(Family(MAPPED, "contacts"), folders, tmp_path / "scratch", ["2010-11"])
-    result = task.run([ByteRange(file, 0, path.stat().st_size)])
+    result, folders = run(rows, MAPPED, tmp_path)
 
     part = result.parts["2010-11"].files["contacts"]
     contacts = pq.read_table(folders["contacts"] / part.name).to_pylist()
@@ -55,3 +60,17 @@ def test_a_mapped_delivery(tmp_path: Path):
     (rejected,) = pq.read_table(folders["rejected_contacts"] / result.rejected[0].name).to_pylist()
     assert (rejected["job"], rejected["balance"], rejected["contact_date"]) == ("Management", "2.000", "22.11.2010")
     assert rejected["reasons"] == ['age: expected a whole number from 16 to 120 years, found "old"']
+
+
+def test_rows_of_contacts_that_were_taken_back_are_neither_kept_nor_rejected_nor_counted(tmp_path: Path):
+    rows = [delivered(contact_id=f"k-{n}", contact_date="2010-11-22", age=20 + n) for n in range(6)]
+    rows[1] |= {"age": "old"}
+    rows[4] |= {"job": '"open'}
+    result, folders = run(rows, UCI, tmp_path, "k-0", "k-1", "k-3")
+    part = result.parts["2010-11"].files["contacts"]
+    contacts = pq.read_table(folders["contacts"] / part.name).to_pylist()
+    assert [(row["contact_id"], row["age_years"]) for row in contacts] == [("k-2", 22), ("k-5", 25)]
+    facts = {fact: count for (_, fact, name, _), count in result.facts.items() if not name}
+    assert facts == {"rows": 3, "rejected": 1, "withdrawn": 3}
+    (rejected,) = pq.read_table(folders["rejected_contacts"] / result.rejected[0].name).to_pylist()
+    assert rejected["line"].startswith("k-4;")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -174,8 +174,25 @@ def read_contacts(path: Path, payloads: Payloads, name: str) -> CampaignContacts
             else:
                 contacts.append(found)
     if not contacts:
-        usable = "a header alone"
-        if rejected:
-            usable = f"none of {len(rejected)}; {rejected[0].sentence}"
-        raise PayloadError(FieldError("", "at least one usable row", usable))
+        raise PayloadError(*_why_none(rejected))
     return CampaignContacts(digest, contacts, rejected)
+
+
+def _why_none(rejected: Sequence[BatchError]) -> list[FieldError]:
+    """Why a list has no usable row: each kind of fault with its first row and the number of rows."""
+    kinds: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for row in rejected:
+        for one in row.errors:
+            kinds.setdefault((one.field, one.expected), []).append((row.line, one.found))
+    found = f"none of {len(rejected)}" if rejected else "a header alone"
+    return [
+        FieldError("", "at least one usable row", found),
+        *(
+            FieldError(field, expected, f"{rows[0][1]} in line {rows[0][0]}" + _more(len(rows) - 1))
+            for (field, expected), rows in kinds.items()
+        ),
+    ]
+
+
+def _more(n_rows: int) -> str:
+    return f", and {n_rows} more such rows" if n_rows else ""

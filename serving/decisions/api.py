@@ -63,7 +63,7 @@ ERASURE = JsonBody(ErasureRequest, example={"customer_id": "k-1", "reason": "req
 def read_outcome(body: bytes, headers: RawHeaders, contract: Contract) -> OutcomeRequest:
     """A report of an outcome, judged as a row of an outcomes delivery is."""
     data = OUTCOME.read(body, headers)
-    _check_either(data, "prediction_id", "contact_id")
+    check_either(data, "prediction_id", "contact_id")
     arrived_at = iso_time("arrived_at", data.arrived_at, keeps_day=True)
     first, tomorrow = f"{contract.first_month}-01", dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
     if arrived_at is not None and not first <= arrived_at <= tomorrow.isoformat():
@@ -75,7 +75,13 @@ def read_outcome(body: bytes, headers: RawHeaders, contract: Contract) -> Outcom
 
 def create_route(payloads: Payloads) -> HTTPRouteHandler:
     """The route that decides, for requests under a contract."""
-    body = JsonBody(payloads.struct, payloads.request_of, example=payloads.example, scope="predict")
+    body = JsonBody(
+        payloads.struct,
+        payloads.request_of,
+        example=payloads.example,
+        scope="predict",
+        is_mapped=payloads.sent.sender is not None,
+    )
 
     @post(
         PATH,
@@ -232,7 +238,7 @@ class AuditController(Controller):
     def erase(self, request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> ErasureAnswer:
         """Payloads and salts go, decisions stay; replay answers `erased` from then on."""
         data = ERASURE.read(body, request.scope["headers"])
-        _check_either(data, "contact_id", "customer_id", "prediction_id")
+        check_either(data, "contact_id", "customer_id", "prediction_id")
         erased = decisions.erase(
             ledger,
             actor=identity_of(request).name,
@@ -244,7 +250,7 @@ class AuditController(Controller):
         return ErasureAnswer(erased)
 
 
-def _check_either(body: OutcomeRequest | ErasureRequest, *names: str) -> None:
+def check_either(body: msgspec.Struct, *names: str) -> None:
     """Refuse a body that has none or several of some fields."""
     given = [name for name in names if getattr(body, name) is not None]
     if len(given) != 1:

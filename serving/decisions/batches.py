@@ -47,9 +47,7 @@ SPOOL_BYTES: Final = 2_000_000
 # Rows of one transaction: single requests wait for one such commit at most (about 0.1 s).
 CHUNK_ROWS: Final = 1_000
 Amount = Annotated[float | None, QueryParameter(ge=MINIMUM_EUR, le=MAXIMUM_EUR)]
-FileName = Annotated[
-    str, QueryParameter(max_length=250, description="Name of the CSV file, by which its sender is known.")
-]
+FileName = Annotated[str, QueryParameter(max_length=250, description="Name of the file, by which its sender is known.")]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -99,7 +97,8 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
             file.seek(0)
             stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
             is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
-            rows = _csv(file, payloads, contact_date, file_name) if is_csv else json_rows(file, payloads)
+            sent = SentText.of_file(payloads.contract, file_name)
+            rows = _csv(file, payloads, contact_date, sent) if is_csv else json_rows(file, payloads, sent)
             actor = identity_of(request).name
             economics_of(stated, maker.economics)
             recorder.check()
@@ -126,11 +125,11 @@ def _check_amounts(given: Mapping[str, str]) -> None:
         raise PayloadError(*faults)
 
 
-def _csv(file: IO[bytes], payloads: Payloads, contact_date: dt.date | None, file_name: str) -> Iterator[Row]:
+def _csv(file: IO[bytes], payloads: Payloads, contact_date: dt.date | None, sent: SentText) -> Iterator[Row]:
     def read(raw: Mapping[str, str]) -> PredictionRequest:
         return payloads.request_of_text(raw, contact_date)
 
-    return csv_rows(file, payloads, read, SentText.of_file(payloads.contract, file_name))
+    return csv_rows(file, payloads, read, sent)
 
 
 @dataclass(slots=True)

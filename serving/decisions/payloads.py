@@ -20,6 +20,7 @@ from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.contract.rows import PLANNED, Calendar, ColumnRule
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, found_words, is_identifier, iso_day, meant, visible
 from bank_assets.ledger.models import canonical_json
 from serving.decisions.schemas import PredictionRequest, request_type
@@ -44,6 +45,7 @@ class Payloads:
     contract: Contract
     struct: type[PredictionRequest]
     example: dict[str, Any]  # a typical customer, for the API document
+    sent: SentText  # of bodies without a file name
     text_of: Callable[[PredictionRequest], str]
     _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
     _words: Callable[[PredictionRequest], tuple[Any, ...]]
@@ -63,6 +65,7 @@ class Payloads:
                 "contact_id": "c-1",
                 "contact_date": "2010-11-17",
             },
+            SentText.of_file(contract),
             _canonical_writer(contract),
             _getter([tables[name] for name in contract.numeric_columns]),
             _getter([tables[name] for name in contract.category_columns]),
@@ -78,16 +81,38 @@ class Payloads:
         contract = self.contract
         return dict(zip((*contract.numeric_columns, *contract.category_columns), (*numbers, *words), strict=True))
 
-    def request_of(self, raw: object) -> PredictionRequest:
-        """A decoded JSON object as a request."""
+    def request_of(self, raw: object, sent: SentText | None = None) -> PredictionRequest:
+        """A decoded JSON object as a request; its texts are those of a sender."""
+        raw = self._mapped(raw, sent or self.sent)
         try:
             request = msgspec.convert(raw, self.struct)
         except msgspec.ValidationError as error:
             read = as_text_is_read(raw)
-            if read is not raw:
-                return self.request_of(read)
-            raise PayloadError(*(self.field_errors(raw) or (FieldError("", str(error), shown(raw)),))) from None
+            try:
+                request = msgspec.convert(read, self.struct)
+            except msgspec.ValidationError:
+                raise PayloadError(*(self.field_errors(read) or (FieldError("", str(error), shown(raw)),))) from None
         return checked(request)
+
+    def _mapped(self, raw: object, sent: SentText) -> object:
+        """A row with names and texts as its sender's mapping reads them; numbers of JSON are no texts."""
+        if sent.sender is None or not isinstance(raw, Mapping):
+            return raw
+        contract, mapped = self.contract, {}
+        fields = {column.source: field for field, column in contract.identifiers.items()}
+        fields[contract.contact_date.source] = "contact_date"
+        for name, value in zip(sent.header(list(raw)), raw.values(), strict=True):
+            column = contract.by_source.get(name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if column is not None and not isinstance(value, list | dict) and not (is_number and column.is_number):
+                text = value if isinstance(value, str) else "" if value is None else shown(value)
+                if (read := sent.text(name, text)) != text:
+                    value = read
+                if isinstance(value, str) and column.is_number and name in self._readers:
+                    number, fault = self._readers[name](value)
+                    value = value if fault else number
+            mapped[fields.get(name, name)] = value
+        return mapped
 
     def request_of_text(self, row: Mapping[str, str], default_date: dt.date | None = None) -> PredictionRequest:
         """A row of delimited text or of a form as a request, judged by the rules of delivered contacts."""

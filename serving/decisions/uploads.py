@@ -65,7 +65,7 @@ def csv_rows(
     return _read_each(((row.line, row) for row in rows), fields_of)
 
 
-def json_rows(stream: IO[bytes], payloads: Payloads) -> Iterator[Row]:
+def json_rows(stream: IO[bytes], payloads: Payloads, sent: SentText) -> Iterator[Row]:
     """Rows of a JSON upload, read one by one; the first raises `PayloadError` if it is no JSON array."""
     try:
         parts = msgspec.json.decode(stream.read(), type=list[msgspec.Raw])
@@ -74,7 +74,7 @@ def json_rows(stream: IO[bytes], payloads: Payloads) -> Iterator[Row]:
         raise PayloadError(FieldError("", "a JSON array of objects", found)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(not_json(error)) from None
-    yield from _read_each(enumerate(parts, start=1), lambda part: payloads.request_of(decoded(part)))
+    yield from _read_each(enumerate(parts, start=1), lambda part: payloads.request_of(decoded(part), sent))
 
 
 def _read_each(rows: Iterable[tuple[int, T]], read: Callable[[T], PredictionRequest]) -> Iterator[Row]:

@@ -10,11 +10,13 @@ from litestar.params import FromPath
 from litestar.response import Template
 from sqlalchemy import Engine
 
+from bank_assets.landing.register import withdrawals
 from serving.champion.champion import ChampionStore
 from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LEDGER_UNREADABLE, READ_ROWS, LoopHistory, response_view
 from serving.monitoring.view_models import MonitoringPage
-from serving.monitoring.views import alert_lines, drift_view, fault_notices, performance_view
+from serving.monitoring.views import alert_lines, drift_view, fault_notices, performance_view, withdrawal_lines
+from serving.settings import ServingSettings
 from serving.web.chrome import Page
 from serving.web.problems import NotFoundError
 from serving.web.templating import show
@@ -29,8 +31,9 @@ def monitoring(
     reports: NamedDependency[Reports],
     store: NamedDependency[ChampionStore],
     ledger: NamedDependency[Engine],
+    settings: NamedDependency[ServingSettings],
 ) -> Template:
-    """What the loop acts on, alerts, drift by column and month, realised performance over time, links to reports."""
+    """What the loop acts on, alerts, drift, realised performance, what was taken back, links to reports."""
     drift, performance = reports.drift(), reports.performance()
     notices = []
     if store.champion is None:
@@ -49,6 +52,7 @@ def monitoring(
         is_ledger_readable=found is not None,
         drift=drift_view(drift, reports.page_of("drift", max(drift))) if drift else None,
         performance=performance_view(performance) if performance else None,
+        withdrawals=withdrawal_lines(withdrawals(settings.platform.warehouse))[:SHOWN_ALERTS],
         reports=reports.openable(),
     )
     return show(request, page)

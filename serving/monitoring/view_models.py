@@ -69,6 +69,16 @@ class PerformanceView:
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawalLine:
+    """What was taken back at one time, for one reason."""
+
+    at: str = described("Time, ISO.")
+    what: str = described("The delivery, or the number of contacts; their ids are no matter of this page.")
+    reason: str = described("Why.")
+    by: str = described("Who.")
+
+
+@dataclass(frozen=True, slots=True)
 class MonitoringPage:
     """Drift, realised performance, reports."""
 
@@ -80,4 +90,5 @@ class MonitoringPage:
     is_ledger_readable: bool = described("False if what the loop judged cannot be read.")
     drift: DriftView | None = described("Drift, None before the first report.")
     performance: PerformanceView | None = described("Realised performance, None before the first report.")
+    withdrawals: list[WithdrawalLine] = described("Deliveries and contacts that no longer count, newest first.")
     reports: list[tuple[str, str]] = described("Path and name of each report that can be opened.")

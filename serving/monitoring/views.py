@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bank_assets.core.alerts.alert import AlertKind, key_of
 from bank_assets.core.drift.report import DriftReport
 from bank_assets.core.quality.performance_report import PerformanceReport, WindowPerformance
+from bank_assets.landing.register import Withdrawal
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_page import by_column, rate_chart
 from bank_assets.reports.formats import amount_text, count, eur, number, pct
 from bank_assets.store.alert_log import FILE_NAME, LoggedAlert
 from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LoopHistory
-from serving.monitoring.view_models import AlertLine, DriftView, PerformanceView
+from serving.monitoring.view_models import AlertLine, DriftView, PerformanceView, WithdrawalLine
 from serving.web.view_models import BAD, PLAIN, WATCH, Notice, Tile
 
 SHOWN_MONTHS: Final = 18  # months of the heat table: about one screen; older ones are in the reports
@@ -44,6 +46,16 @@ def alert_lines(alerts: Sequence[LoggedAlert], history: LoopHistory | None) -> l
             tone, sign = PLAIN, "being answered" if one.key == waiting else "answered"
         lines.append(AlertLine(one, tone, sign, "" if one.page in OVERVIEWS else one.page))
     return lines
+
+
+def withdrawal_lines(made: Sequence[Withdrawal]) -> list[WithdrawalLine]:
+    """Arrange withdrawals, newest first; the contacts of one file or reason are one line."""
+    alike = Counter((one.at, one.delivery, one.reason, one.by or "a file in landing/withdrawals") for one in made)
+    lines = [
+        WithdrawalLine(at, delivery or f"{count(n)} contact{'s' if n > 1 else ''}", reason, by)
+        for (at, delivery, reason, by), n in alike.items()
+    ]
+    return lines[::-1]
 
 
 def drift_view(reports: Mapping[str, DriftReport], page: str = "") -> DriftView:

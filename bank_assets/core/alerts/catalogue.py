@@ -76,6 +76,18 @@ def file_left(when: Occurrence, delivery: str, name: str, expected: str, to_do: 
     )
 
 
+def files_unused(when: Occurrence, delivery: str, names: Sequence[str], expected: str, to_do: str) -> Alert:
+    """Many files of one look cannot be used for one reason; `names` may become fewer without another alert."""
+    return when.alert(
+        AlertKind.GATE_FAILED,
+        ("files", delivery, expected, when.at),
+        Tone.BAD,
+        f"{len(names):,} files in the landing folder {delivery}".rstrip() + " cannot be used",
+        f"{few(names)}: expected {expected.rstrip('.')}. Other files go on.",
+        f"Of the first: {to_do}; likewise the others.",
+    )
+
+
 def rows_rejected(
     when: Occurrence, month: str, rejected: int, rows_in: int, limit: float, contacts_digest: str, *, fault: str = ""
 ) -> Alert:

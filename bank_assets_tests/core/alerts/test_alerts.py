@@ -98,6 +98,7 @@ EACH = {
     "run": catalogue.run_failed(NOW, "main_job", "contacts", "OSError", "", "r"),
     "gate": catalogue.gate_failed(NOW, "raw", "no_delivery_is_refused", "No file.", ["a.csv"], "r"),
     "file": catalogue.file_refused(NOW, "contacts", "a.csv", "a header.", "a.reason.json", "d"),
+    "files": catalogue.files_unused(NOW, "contacts", ["a.xlsx"] * 9, "a CSV file", "save it as CSV"),
     "rows": catalogue.rows_rejected(NOW, "2009-05", 73, 1_000, 0.05, "d"),
     "sensor": catalogue.sensor_failing(NOW, "s", "sensor", "OSError", 3, "t"),
     "silence": catalogue.nothing_arrived(NOW, "2010-10-28", 5.2, 4, "d"),

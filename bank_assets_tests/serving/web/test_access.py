@@ -93,6 +93,7 @@ def test_each_route_needs_its_scope(guarded, payload):
         ("GET", f"{PATH}/{made['id']}"): ("audit", None),
         ("POST", f"{PATH}/{made['id']}/replay"): ("audit", None),
         ("GET", "/api/v1/audit/verify"): ("audit", None),
+        ("GET", "/api/v1/withdrawals"): ("audit", None),
         ("POST", "/api/v1/outcomes"): ("outcomes", {"prediction_id": made["id"], "y": "yes"}),
         ("POST", "/api/v1/audit/erasures"): ("admin", {"contact_id": "nobody", "reason": "because"}),
         ("POST", "/api/v1/model/rollback"): ("admin", {"version": "2", "reason": "because"}),

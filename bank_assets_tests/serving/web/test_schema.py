@@ -25,6 +25,8 @@ OPERATIONS = [
     ("POST", "/api/v1/campaigns/plan"),
     ("GET", "/api/v1/audit/verify"),
     ("POST", "/api/v1/audit/erasures"),
+    ("POST", "/api/v1/withdrawals"),
+    ("GET", "/api/v1/withdrawals"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/metrics"),

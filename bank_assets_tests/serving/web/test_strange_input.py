@@ -14,7 +14,15 @@ JSON = {"content-type": "application/json"}
 CSV = {"content-type": "text/csv"}
 BODY = json.dumps({**PAYLOAD, "contact_id": "c-1", "contact_date": AS_OF}).encode()
 DEEP = b"[" * 20_000 + b"]" * 20_000
-BODIES = [PATH, "/api/v1/outcomes", "/api/v1/campaigns/plan", "/api/v1/model/rollback", "/api/v1/audit/erasures", BATCH]
+BODIES = [
+    PATH,
+    "/api/v1/outcomes",
+    "/api/v1/campaigns/plan",
+    "/api/v1/model/rollback",
+    "/api/v1/audit/erasures",
+    "/api/v1/withdrawals",
+    BATCH,
+]
 
 
 @pytest.fixture
