@@ -88,7 +88,8 @@ def draft_contract(found: Findings) -> Draft:
         if years := first_years(contract, found.facts):
             first_month = f"{years[0]}{contract.first_month[4:]}"
             contract = replace(contract, first_month=first_month, dates_from_row_order=True)
-        options = f"{', '.join(map(str, years))}; firstMonth states the latest" if years else "none: add dates"
+        shown = ", ".join(map(str, years[:_SHOWN])) + (" or earlier" if years[_SHOWN:] else "")
+        options = f"{shown}; firstMonth states the latest" if years else "none: add dates"
         comments[""].append(f"To decide: the first year. By the order of the rows it may be {options}.")
     wrapped = {name: [row for line in lines for row in textwrap.wrap(line, _WIDTH)] for name, lines in comments.items()}
     return Draft(contract, wrapped)
