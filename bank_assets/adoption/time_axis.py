@@ -49,7 +49,7 @@ def find_time_axis(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) -
     """The best time axis that the columns offer."""
     nothing = (
         "No time axis: no date, and no rows ordered by date with day and month or month and weekday.",
-        "Add the day of the call to every row, with a year of four digits; without it nothing can be judged out of time.",
+        "Add the day of the call to every row, with a year of four digits; else nothing can be judged out of time.",
     )
     none = TimeAxis((), np.arange(n_rows), f"{today:%Y-%m}", nothing)
     return _by_date(facts, today) or _by_row_order(facts, n_rows, today) or none

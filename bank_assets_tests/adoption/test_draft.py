@@ -108,7 +108,10 @@ def test_names_with_dots_and_a_year_that_the_file_does_not_tell(draft_of):
     assert (rate.kind, rate.table) == (ColumnKind.DECIMAL, "cons_price_idx")
     assert draft.contract.by_source["pdays"].sentinel == 999
     assert draft.contract.by_source["default"].categories == ("no", "unknown", "yes")
-    assert "To decide: the first year. By the order of the rows it may be 2022, 2021, 2020, 2019, 2018 or earlier;" in said(draft, "")
+    assert (
+        "To decide: the first year. By the order of the rows it may be 2022, 2021, 2020, 2019, 2018 or earlier;"
+        in said(draft, "")
+    )
     assert (check().n_rows, check().codes) == (4, {})
 
 
