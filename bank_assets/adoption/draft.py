@@ -15,6 +15,7 @@ from bank_assets.adoption.findings import Findings
 from bank_assets.adoption.leaks import LATER_SHARE
 from bank_assets.adoption.roles import IDENTIFIERS
 from bank_assets.adoption.sender import sender_of
+from bank_assets.adoption.time_axis import first_years
 from bank_assets.adoption.words import AGE, DAY, GROUPS, MONEY, MONTHS, PROTECTED, UNITS, WEEKDAYS, means, places
 from bank_assets.contract.columns import (
     INT32,
@@ -32,6 +33,7 @@ from bank_assets.contract.file import table_name
 from bank_assets.contract.problems import RESERVED, TABLE_NAMES
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.values import is_identifier
+from bank_assets.core.words import pct
 
 CUSTOMER: Final = "Customer"  # group of the form for what no other group names
 _MOST_STATISTICS: Final = 15
@@ -66,9 +68,8 @@ def draft_contract(found: Findings) -> Draft:
     """The draft that follows from what a file says."""
     noted = [_column(one, found) for one in found.facts.values()]
     if ColumnRole.CONTACT_ID not in {column.role for column, _ in noted}:
-        lacking = replace(_ID, source=_free("contact_id", set(found.facts)))
-        to_do = "given as BANK_SOURCE, its rows are numbered." if found.axis.is_row_order else "number its rows."
-        noted.insert(0, (lacking, [f"Not in the file, which has no identifier: {to_do}"]))
+        note = "Not in the file. A file that is dated by the order of its rows is numbered by it; else number its rows."
+        noted.insert(0, (replace(_ID, source=_free("contact_id", set(found.facts))), [note]))
     if not found.axis.is_stated:
         lacking = replace(_DATE, source=_free("contact_date", set(found.facts)))
         noted.insert(1, (lacking, ["Not in the file.", *found.axis.notes]))
@@ -80,13 +81,17 @@ def draft_contract(found: Findings) -> Draft:
     name = table_name(PurePath(found.table.name).name.partition(".")[0])
     statistics, sender = _list_statistics(columns, found), sender_of(name, columns, found)
     senders = () if sender == Sender(name) else (sender,)
-    contract = Contract(
-        name, 1, found.axis.first_month, columns, statistics, groups, senders=senders,
-        dates_from_row_order=found.axis.is_row_order,
-    )  # fmt: skip
+    contract = Contract(name, 1, found.axis.first_month, columns, statistics, groups, senders=senders)
     if not found.table.head.encoding.startswith("utf-8"):
         contract = replace(contract, encoding=found.table.head.encoding)
     comments = {"": _about_the_whole(found)} | {column.source: lines for column, lines in noted}
+    if found.axis.columns and not found.axis.is_stated:
+        if years := first_years(contract, found.facts):
+            first_month = f"{years[0]}{contract.first_month[4:]}"
+            contract = replace(contract, first_month=first_month, dates_from_row_order=True)
+        shown = ", ".join(map(str, years[:_SHOWN])) + (" or earlier" if years[_SHOWN:] else "")
+        options = f"{shown}; firstMonth states the latest" if years else "none: add dates"
+        comments[""].append(f"To decide: the first year. By the order of the rows it may be {options}.")
     wrapped = {name: [row for line in lines for row in textwrap.wrap(line, _WIDTH)] for name, lines in comments.items()}
     return Draft(contract, wrapped)
 
@@ -104,13 +109,11 @@ def _about_the_whole(found: Findings) -> list[str]:
         lines.append(f"{len(table.faults):,} lines are left out. {table.faults[0]}.")
     if found.separation:
         best = ", ".join(f"{name} {auc:.2f}" for name, (auc, _) in list(found.separation.items())[:_SHOWN])
-        lines.append(f"AUC of single columns on the last {LATER_SHARE:.0%} of the outcomes, in order of time: {best}.")
+        lines.append(
+            f"AUC of single columns on the last {pct(LATER_SHARE, 0)} of the outcomes, in order of time: {best}."
+        )
     else:
         lines.append("Too few outcomes of either kind to look for columns that know them: check that none does.")
-    if found.axis.is_year_guessed:
-        lines.append(
-            f"To decide: the first year. firstMonth is a guess; see the comments at {', '.join(found.axis.columns)}."
-        )
     if found.leaks:
         lines.append(f"To decide: are these known only after the call? {', '.join(found.leaks)}.")
     return lines
@@ -124,7 +127,7 @@ def _column(one: ColumnFacts, found: Findings) -> Noted:
     name, (role, reason) = one.name, found.roles.get(one.name, (None, ""))
     if name == found.outcome.name:
         notes = (
-            [f"{_shown(one.missing)}, in {one.missing_share:.1%} of the rows: not known yet."] if one.missing else []
+            [f"{_shown(one.missing)}, in {pct(one.missing_share)} of the rows: not known yet."] if one.missing else []
         )
         return replace(_TARGET, source=name), [*found.outcome.notes, *notes]
     if found.axis.is_stated and name == found.axis.columns[0]:
@@ -188,14 +191,14 @@ def _number(column: Column, one: ColumnFacts, found: Findings, notes: list[str])
     if unit:
         said.append(f"Unit {unit}, guessed from the name.")
     if sentinel is not None:
-        said.append(f"{sentinel:g}, in {one.sentinel_share:.1%} of the rows, stands for none: the sentinel.")
+        said.append(f"{sentinel:g}, in {pct(one.sentinel_share)} of the rows, stands for none: the sentinel.")
     if one.missing and column.is_input:
         to_do = "are rejected" if sentinel is None else f"are read as {sentinel:g}"
-        said.append(f"{_shown(one.missing)}, in {one.missing_share:.1%} of the rows, {to_do}.")
+        said.append(f"{_shown(one.missing)}, in {pct(one.missing_share)} of the rows, {to_do}.")
     odd = one.is_known & np.isnan(one.numbers)
     if odd.any():
         texts = [one.encoded.texts[at] for at in np.flatnonzero(odd).tolist()]
-        said.append(f"{one.share(odd):.1%} are no numbers and are rejected: {_shown(texts)}.")
+        said.append(f"{pct(one.share(odd))} are no numbers and are rejected: {_shown(texts)}.")
     own = (None, None) if found.signs or one.signs == PLAIN else (one.signs.decimal, one.signs.thousands)
     column = replace(
         column, kind=kind, unit=unit, minimum=whole(low), maximum=whole(high), default=whole(one.quantile(0.5)),
@@ -211,7 +214,7 @@ def _category(column: Column, one: ColumnFacts, notes: list[str]) -> Noted:
     if one.no_yes and one.no_yes != YES_NO:
         said.append(f"Says yes and no as {one.no_yes[1]!r} and {one.no_yes[0]!r}.")
     if words := [text for text in one.missing if text != UNKNOWN]:
-        said.append(f"{_shown(words)} is read as {UNKNOWN}; not known in {one.missing_share:.1%} of the rows.")
+        said.append(f"{_shown(words)} is read as {UNKNOWN}; not known in {pct(one.missing_share)} of the rows.")
     if left := sorted(set(one.known) - set(one.categories)):
         said.append(f"Differ from others by case or blanks alone, and are read alike: {_shown(left)}.")
     categories = tuple(sorted(_categories(one)))
