@@ -39,7 +39,7 @@ _SAMPLE: Final = 200
 _MOST_SPELLINGS: Final = 12  # of yes and no
 _POINT_MASS: Final = 0.05  # share of zeros that makes zero a value of its own
 _LEADING_ZERO: Final = re.compile(r"[+-]?0[0-9]+")
-_TIME: Final = re.compile(r"[T ][0-9]{2}:.*")
+_TIME: Final = re.compile("[T ][0-9]{2}:")
 PLAIN: Final = NumberSigns()
 _SIGNS: Final = (
     PLAIN,
@@ -143,8 +143,7 @@ class ColumnFacts:
     def has_zeros(self) -> bool:
         """Whether whole numbers are written with zeros after a decimal sign."""
         numbers = zip(self.encoded.texts, np.isnan(self.numbers).tolist(), strict=True)
-        is_whole = self.kind is ColumnKind.INTEGER
-        return is_whole and any(whole_number(text, self.signs) is None for text, is_none in numbers if not is_none)
+        return self.kind is ColumnKind.INTEGER and any(self.signs.decimal in text for text, odd in numbers if not odd)
 
     @cached_property
     def _of_rows(self) -> FloatArray:
@@ -240,10 +239,8 @@ def _described(raw: ColumnFacts) -> ColumnFacts:
 
 
 def _date_formats(raw: ColumnFacts) -> Iterator[str]:
-    """The formats that a column may have, with the time of day that its most frequent text has."""
-    time = found[0] if (found := _TIME.search(raw.known[0])) else ""
-    for part in ("hh", "mm", "ss"):
-        time = re.sub("[0-9]{2}", part, time, count=1)
+    """The formats that a column may have, with a time of day after it if the most frequent text has one."""
+    time = "*" if _TIME.search(raw.known[0]) else ""
     return (one + time for one in _DATE_FORMATS if one != "YYYYMMDD" or means(raw.name, DATE))
 
 

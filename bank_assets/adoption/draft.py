@@ -15,6 +15,7 @@ from bank_assets.adoption.findings import Findings
 from bank_assets.adoption.leaks import LATER_SHARE
 from bank_assets.adoption.roles import IDENTIFIERS
 from bank_assets.adoption.sender import sender_of
+from bank_assets.adoption.time_axis import first_years
 from bank_assets.adoption.words import AGE, DAY, GROUPS, MONEY, MONTHS, PROTECTED, UNITS, WEEKDAYS, means, places
 from bank_assets.contract.columns import (
     INT32,
@@ -66,9 +67,8 @@ def draft_contract(found: Findings) -> Draft:
     """The draft that follows from what a file says."""
     noted = [_column(one, found) for one in found.facts.values()]
     if ColumnRole.CONTACT_ID not in {column.role for column, _ in noted}:
-        lacking = replace(_ID, source=_free("contact_id", set(found.facts)))
-        to_do = "given as BANK_SOURCE, its rows are numbered." if found.axis.is_row_order else "number its rows."
-        noted.insert(0, (lacking, [f"Not in the file, which has no identifier: {to_do}"]))
+        note = "Not in the file. A file that is dated by the order of its rows is numbered by it; else number its rows."
+        noted.insert(0, (replace(_ID, source=_free("contact_id", set(found.facts))), [note]))
     if not found.axis.is_stated:
         lacking = replace(_DATE, source=_free("contact_date", set(found.facts)))
         noted.insert(1, (lacking, ["Not in the file.", *found.axis.notes]))
@@ -80,13 +80,17 @@ def draft_contract(found: Findings) -> Draft:
     name = table_name(PurePath(found.table.name).name.partition(".")[0])
     statistics, sender = _list_statistics(columns, found), sender_of(name, columns, found)
     senders = () if sender == Sender(name) else (sender,)
-    contract = Contract(
-        name, 1, found.axis.first_month, columns, statistics, groups, senders=senders,
-        dates_from_row_order=found.axis.is_row_order,
-    )  # fmt: skip
+    contract = Contract(name, 1, found.axis.first_month, columns, statistics, groups, senders=senders)
     if not found.table.head.encoding.startswith("utf-8"):
         contract = replace(contract, encoding=found.table.head.encoding)
     comments = {"": _about_the_whole(found)} | {column.source: lines for column, lines in noted}
+    if found.axis.columns and not found.axis.is_stated:
+        if years := first_years(contract, found.facts):
+            first_month = f"{years[0]}{contract.first_month[4:]}"
+            contract = replace(contract, first_month=first_month, dates_from_row_order=True)
+        shown = ", ".join(map(str, years[:_SHOWN])) + (" or earlier" if years[_SHOWN:] else "")
+        options = f"{shown}; firstMonth states the latest" if years else "none: add dates"
+        comments[""].append(f"To decide: the first year. By the order of the rows it may be {options}.")
     wrapped = {name: [row for line in lines for row in textwrap.wrap(line, _WIDTH)] for name, lines in comments.items()}
     return Draft(contract, wrapped)
 
@@ -107,10 +111,6 @@ def _about_the_whole(found: Findings) -> list[str]:
         lines.append(f"AUC of single columns on the last {LATER_SHARE:.0%} of the outcomes, in order of time: {best}.")
     else:
         lines.append("Too few outcomes of either kind to look for columns that know them: check that none does.")
-    if found.axis.is_year_guessed:
-        lines.append(
-            f"To decide: the first year. firstMonth is a guess; see the comments at {', '.join(found.axis.columns)}."
-        )
     if found.leaks:
         lines.append(f"To decide: are these known only after the call? {', '.join(found.leaks)}.")
     return lines

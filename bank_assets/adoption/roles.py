@@ -74,12 +74,11 @@ def find_roles(facts: Mapping[str, ColumnFacts], taken: Sequence[str]) -> dict[s
 
 
 def _identifiers(free: Mapping[str, ColumnFacts]) -> Iterator[tuple[ColumnFacts, ColumnRole, str]]:
-    named = [
-        one for one in free.values() if means(one.name, words.IDENTIFIER) and not one.missing and not one.days.size
-    ]
+    named = [one for one in free.values() if means(one.name, words.IDENTIFIER) and one.known and not one.days.size]
     unique = [one for one in named if one.is_unique]
     # An id that repeats sometimes is one all the same; the number of contacts repeats often.
-    own = [one for one in named if means(one.name, words.CONTACT) and len(one.encoded.texts) > one.n_rows / 2]
+    own = [one for one in named if means(one.name, words.CONTACT) and not one.missing]
+    own = [one for one in own if len(one.encoded.texts) > one.n_rows / 2]
     contact = next((one for one in (*unique, *own) if not means(one.name, words.CUSTOMER)), next(iter(unique), None))
     if contact is not None:
         repeated = contact.n_rows - len(contact.encoded.texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bank_assets.adoption.findings import Findings
-from bank_assets.contract.columns import UNKNOWN, YES_NO, Column, ColumnRole, KnownWhen
+from bank_assets.contract.columns import UNKNOWN, YES_NO, Column, ColumnRole
 from bank_assets.contract.senders import EVERY_COLUMN, Sender
 from bank_assets.contract.values import number_text
 
@@ -16,7 +16,7 @@ def sender_of(name: str, columns: Sequence[Column], found: Findings) -> Sender:
     is_varied = False
     for column in columns:
         one = found.facts.get(column.source)
-        if one is None or column.known is KnownWhen.IDENTIFIER:
+        if one is None or column.role is ColumnRole.CONTACT_ID:
             continue
         if column.role is ColumnRole.TARGET:
             yes = found.outcome.yes.strip().casefold()

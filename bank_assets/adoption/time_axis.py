@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -11,13 +12,15 @@ import numpy as np
 
 from bank_assets.adoption.column_facts import ColumnFacts
 from bank_assets.adoption.words import CONTACT, DATE, DAY, MONTH, MONTHS, PROTECTED, WEEKDAY, WEEKDAYS, means, places
-from bank_assets.contract.columns import ColumnKind
+from bank_assets.contract.columns import EARLIEST, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.time_axis import usual_days
 from bank_assets.core.arrays import DayArray, IntArray
+from bank_assets.sources.uci import SourceError
+from bank_assets.sources.undated import implied_dates
 
-_MOST_YEARS: Final = 60  # rows that begin more years are not ordered by date
+_MOST_YEARS: Final = 40  # that a file may lie back
 _SHARE_ORDERED: Final = 0.999
 _MOST_WEEKENDS: Final = 0.02  # calls at weekends that a year may imply, if banks rarely call then
 
@@ -31,7 +34,7 @@ class TimeAxis:
             date; or none.
         is_stated: whether the file has dates.
         order: rows in the order of time, (n,).
-        first_month: `YYYY-MM` of the first contact, guessed if `is_year_guessed`.
+        first_month: `YYYY-MM` of the first contact, this year's if its year is not stated.
         notes: reasons, and what could not be decided.
     """
 
@@ -40,19 +43,13 @@ class TimeAxis:
     first_month: str
     notes: tuple[str, ...]
     is_stated: bool = False
-    is_year_guessed: bool = False
-
-    @property
-    def is_row_order(self) -> bool:
-        """Whether the order of the rows dates them."""
-        return bool(self.columns) and not self.is_stated
 
 
 def find_time_axis(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) -> TimeAxis:
     """The best time axis that the columns offer."""
     nothing = (
         "No time axis: no date, and no rows ordered by date with day and month or month and weekday.",
-        "Add the day of the call to every row (YYYY-MM-DD); without it nothing can be judged out of time.",
+        "Add the day of the call to every row, with a year of four digits; else nothing can be judged out of time.",
     )
     none = TimeAxis((), np.arange(n_rows), f"{today:%Y-%m}", nothing)
     return _by_date(facts, today) or _by_row_order(facts, n_rows, today) or none
@@ -106,48 +103,30 @@ def _parts(one: ColumnFacts) -> Iterator[tuple[tuple[str, ...], IntArray]]:
 
 def _by_row_order(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) -> TimeAxis | None:
     found = {part: (one.name, stated) for one in reversed(list(facts.values())) for part, stated in _parts(one)}
-    if MONTH not in found or n_rows < 2:
+    if MONTH not in found or not {DAY, WEEKDAY} & set(found):
         return None
-    name, month = found[MONTH]
-    year = np.cumsum(np.diff(month, prepend=month[:1]) < 0, dtype=np.int64)
-    if year[-1] > _MOST_YEARS:
-        return None
-    latest = today.year - int(year[-1]) - (int(month[-1]) >= today.month)
-    ordered = "rows are ordered by date, and a month that falls begins a year"
-    if DAY in found:
-        other, day = found[DAY]
-        if (np.diff((year * 12 + month) * 31 + day) >= 0).mean() < _SHARE_ORDERED:
-            return None
-        fitting = _years_without_weekends(year, month, day, latest)
-        reason = "the latest possible; every year puts many calls on weekends, so the file does not tell"
-        if fitting:
-            latest, reason = fitting[0], "the latest year that puts nearly no call on a weekend"
-        options = f"; it may be {', '.join(map(str, fitting[1:]))} as well" if fitting[1:] else ""
-        is_guessed = not fitting
-        notes = (f"Day and month: {other}, {name}; {ordered}.", f"First year: {latest}, {reason}{options}.")
-    elif WEEKDAY in found:
-        other, _ = found[WEEKDAY]
-        is_guessed = True
-        notes = (
-            f"Month and weekday: {name}, {other}; {ordered}. A weekday that falls begins a week, so dates are exact to "
-            "the week only.",
-            f"First year: not in the file. {latest} is the latest possible; options: any year up to it. Correct it.",
-        )
-    else:
-        return None
-    first_month = f"{latest}-{int(month[0]) + 1:02}"
-    return TimeAxis((name, other), np.arange(n_rows), first_month, notes, is_year_guessed=is_guessed)
+    (month, numbers), (other, _) = found[MONTH], found.get(DAY) or found[WEEKDAY]
+    notes = [f"{month} and {other} date the rows, which are ordered by date: a month that falls begins a year."]
+    if DAY not in found:
+        notes.append("A weekday that falls begins a week, so dates are exact to the week only.")
+    return TimeAxis((month, other), np.arange(n_rows), f"{today.year}-{int(numbers[0]) + 1:02}", tuple(notes))
 
 
-def _years_without_weekends(year: IntArray, month: IntArray, day: IntArray, latest: int) -> list[int]:
-    """First years that imply existing days, nearly none of them on a weekend; the latest first."""
-    distinct, rows = np.unique(np.stack([year, month, day]), axis=1, return_counts=True)
+def first_years(contract: Contract, facts: Mapping[str, ColumnFacts]) -> list[int]:
+    """First years, up to that of the contract, by which the order of the rows dates all of them; the latest first.
+
+    Those that put nearly no call on a weekend, if there are some, since banks rarely call then.
+    """
+    parts = {name: facts[name].encoded for name in contract.calendar_columns}
+    codes = np.stack([one.codes for one in parts.values()])
+    starts = np.flatnonzero(np.append(True, (np.diff(codes) != 0).any(axis=0)))  # of equal rows, one date is enough
+    columns = {name: np.array(one.texts)[one.codes[starts]].tolist() for name, one in parts.items()}
+    latest, month = contract.first_month.split("-")
     weekends = {}
-    for first in range(latest, latest - 40, -1):
-        months = ((distinct[0] + first - 1970) * 12 + distinct[1]).astype("datetime64[M]")
-        days = months.astype("datetime64[D]") + (distinct[2] - 1)
-        weekday = (days.astype(np.int64) + 3) % 7
-        if (days.astype("datetime64[M]") == months).all():
-            weekends[first] = float(rows[weekday >= 5].sum() / rows.sum())
-    fewest = min(weekends.values(), default=1.0)
-    return [first for first, share in weekends.items() if share <= min(2 * fewest, _MOST_WEEKENDS)]
+    for year in range(int(latest), max(int(latest) - _MOST_YEARS, EARLIEST.year), -1):
+        with suppress(SourceError):
+            days = implied_dates(replace(contract, first_month=f"{year}-{month}"), columns)
+            is_weekend = np.repeat([day.weekday() >= 5 for day in days], np.diff(np.append(starts, codes.shape[1])))
+            weekends[year] = float(is_weekend.mean())
+    limit = min(2 * min(weekends.values(), default=1.0), _MOST_WEEKENDS)
+    return [year for year, share in weekends.items() if share <= limit] or list(weekends)

@@ -41,7 +41,7 @@ class Sender:
         decimal_sign: of the sender's numbers, or "" for the contract's; `thousands_sign` belongs to it. Where a decimal
             sign is named, whole numbers may end with one or two zeros after it, as pandas writes them: 58.0.
         date_format: made of YYYY, MM, DD, hh, mm, ss and the signs between them, or "" for YYYY-MM-DD. Days
-            and months without leading zeros are D and M.
+            and months without leading zeros are D and M, and `*` at the end is any time of day after T or a blank.
     """
 
     name: str
@@ -67,6 +67,8 @@ class Sender:
     def day(self, text: str) -> date | None:
         """The day of a text in the sender's date format, else None."""
         pattern = self.date_format
+        if pattern.endswith("*"):
+            pattern, text = pattern[:-1], re.split("[T ]", text, maxsplit=1)[0]
         is_padded = "DD" in pattern and "MM" in pattern
         if not pattern or (is_padded and len(text) != len(pattern)):  # strptime takes one digit for DD
             return None

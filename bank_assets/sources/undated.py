@@ -92,7 +92,8 @@ def implied_dates(contract: Contract, columns: Mapping[str, Iterable[Any]]) -> l
             f"found {', '.join(parts) or 'none'}; deliver {contract.contact_date.source} in every row."
         )
     month, other = parts["month"], parts.get("day") or parts["weekday"]
-    year, before, order = int(contract.first_month[:4]), date.min, "use the whole file in its own order"
+    year, before = int(contract.first_month[:4]), date.min
+    order = "use the whole file in its own order, or correct firstMonth"
     dates: list[date] = []
     for row, texts in enumerate(zip(columns[month.source], columns[other.source], strict=True), start=1):
         try:
@@ -104,8 +105,7 @@ def implied_dates(contract: Contract, columns: Mapping[str, Iterable[Any]]) -> l
             raise SourceError(f"row {row}: expected a date, found {texts[1]} {texts[0]} {year}; {order}.") from error
         if day < before or day > datetime.now(UTC).date():
             raise SourceError(
-                f"row {row}: expected rows ordered by contact date up to today, found {day} after {before}; {order} "
-                "or correct the contract's first month."
+                f"row {row}: expected rows ordered by contact date up to today, found {day} after {before}; {order}."
             )
         dates.append(day)
         before = day

@@ -98,7 +98,7 @@ def test_uci_rows_are_understood(draft_of):
     assert contract.by_source["balance"].unit == "EUR"
     assert contract.by_source["pdays"].sentinel == -1
     assert contract.senders == ()
-    assert "its rows are numbered" in said(draft, "contact_id")
+    assert "is numbered by it" in said(draft, "contact_id")
     assert (check().n_rows, check().codes) == (7, {})
 
 
@@ -108,8 +108,10 @@ def test_names_with_dots_and_a_year_that_the_file_does_not_tell(draft_of):
     assert (rate.kind, rate.table) == (ColumnKind.DECIMAL, "cons_price_idx")
     assert draft.contract.by_source["pdays"].sentinel == 999
     assert draft.contract.by_source["default"].categories == ("no", "unknown", "yes")
-    assert "options: any year up to it" in said(draft, "contact_date")
-    assert "To decide: the first year." in said(draft, "")
+    assert (
+        "To decide: the first year. By the order of the rows it may be 2022, 2021, 2020, 2019, 2018 or earlier;"
+        in said(draft, "")
+    )
     assert (check().n_rows, check().codes) == (4, {})
 
 
@@ -139,7 +141,7 @@ def test_a_bank_with_thirty_columns_in_another_language(draft_of):
 
 def written(column="", write=str, n=60):
     """Rows of a bank, one column of which is written in its own way."""
-    lines = ["id;contact_date;job;n;y"]
+    lines = ["id;contact_date;job;n;y" + (f";{column}" if column == "customer_nr" else "")]
     for k in range(n):
         row = {
             "id": f"{k:05}",
@@ -166,9 +168,11 @@ def written(column="", write=str, n=60):
         ("n", lambda k: f"{k}.5", None),
         ("n", lambda k: f"{k},5", {"decimal_sign": ","}),
         ("n", lambda k: f"{k + 1}.000,5", {"decimal_sign": ",", "thousands_sign": "."}),
+        ("customer_nr", lambda k: ("A-7", "NULL", "A-8", "")[k % 4], {"values": (("customer_nr", "NULL", ""),)}),
         ("contact_date", lambda k: f"{1 + k % 28:02}.03.2021", {"date_format": "DD.MM.YYYY"}),
         ("contact_date", lambda k: f"{1 + k % 28}/3/2021", {"date_format": "D/M/YYYY"}),
-        ("contact_date", lambda k: f"2021-03-{1 + k % 28:02} 10:00:00", {"date_format": "YYYY-MM-DD hh:mm:ss"}),
+        ("contact_date", lambda k: f"2021-03-{1 + k % 28:02} 10:00:00", {"date_format": "YYYY-MM-DD*"}),
+        ("contact_date", lambda k: f"{1 + k % 28}.3.2021 1{k % 10}:00:00.5+01:00", {"date_format": "D.M.YYYY*"}),
     ],
 )
 def test_how_the_sender_writes_is_declared_and_no_row_is_rejected(draft_of, column, write, sender):
@@ -204,6 +208,22 @@ def test_bytes_of_windows(draft_of):
     assert draft.contract.encoding == "cp1252"
     assert draft.contract.by_source["job"].categories == ("10 €", "Bäcker")
     assert check().codes == {}
+
+
+WORKDAYS = [day for k in range(900) if (day := date(2008, 5, 5) + timedelta(k)).weekday() < 5]
+
+
+@pytest.mark.parametrize("part", ["%d", "%a"])
+def test_days_or_weekdays_in_row_order_tell_the_first_year(draft_of, part):
+    name = {"%d": "day", "%a": "weekday"}[part]
+    lines = [f"{day:%b};{day.strftime(part)};{('no', 'yes')[k % 3 == 0]}" for k, day in enumerate(WORKDAYS)]
+    draft, check = draft_of("\n".join([f"month;{name};y", *lines]))
+    assert (draft.contract.dates_from_row_order, draft.contract.first_month) == (True, "2008-05")
+    assert "To decide: the first year. By the order of the rows it may be 2008" in said(draft, "")
+    assert (check().n_rows, check().codes) == (len(WORKDAYS), {})
+    draft, check = draft_of("\n".join([f"month;{name};y", *lines[::-1]]))
+    assert not draft.contract.dates_from_row_order
+    assert "it may be none: add dates." in said(draft, "")
 
 
 def test_the_outcome_may_be_named(draft_of):
@@ -266,6 +286,7 @@ def test_parquet_gives_the_contract_of_the_same_csv(tmp_path):
         (b"only\n1\n", "1 columns"),
         (b"a;a\n1;2\n", "'a' repeatedly or without a name"),
         (b"\xd0\xcf\x11\xe0", "0 rows"),
+        ("id;y\n1;no\n".encode("utf-16"), "expected text in UTF-8 or Latin-1, found UTF-16"),
         (None, "No such file"),
     ],
 )

@@ -45,24 +45,17 @@ def test_a_date_that_may_be_american_says_so():
     assert len(axis(date=["01/02/2010", "23/04/2010"]).notes) == 1
 
 
-def test_day_and_month_in_row_order_tell_the_first_year_by_the_weekends():
-    found = axis(day=[str(day.day) for day in WORKDAYS], month=months(WORKDAYS))
-    assert (found.is_stated, found.columns) == (False, ("month", "day"))
-    assert not found.is_year_guessed
-    assert "2008" in found.notes[1]
-
-
-def test_month_and_weekday_in_row_order_are_exact_to_the_week_and_leave_the_year_open():
-    weekdays = [day.strftime("%a").lower() for day in WORKDAYS]
-    found = axis(month=months(WORKDAYS), day_of_week=weekdays)
-    assert (found.columns, found.first_month, found.is_year_guessed) == (("month", "day_of_week"), "2024-05", True)
-    assert "2024 is the latest possible; options: any year up to it" in found.notes[1]
+def test_parts_of_dates_in_row_order():
+    part = months(WORKDAYS)
+    found = axis(day=[str(day.day) for day in WORKDAYS], month=part)
+    assert (found.is_stated, found.columns, found.first_month) == (False, ("month", "day"), "2026-05")
+    found = axis(month=part, day_of_week=[day.strftime("%a").lower() for day in WORKDAYS])
+    assert (found.columns, len(found.notes)) == (("month", "day_of_week"), 2)
 
 
 @pytest.mark.parametrize(
     "columns",
     [
-        {"day": [str(day.day) for day in WORKDAYS[::-1]], "month": months(WORKDAYS[::-1])},  # not in order
         {"month": months(WORKDAYS)},  # a month alone
         {"age": ["40", "41"]},
     ],
@@ -70,4 +63,4 @@ def test_month_and_weekday_in_row_order_are_exact_to_the_week_and_leave_the_year
 def test_without_an_axis_the_draft_says_what_to_add(columns):
     found = axis(**columns)
     assert found.columns == ()
-    assert "Add the day of the call to every row (YYYY-MM-DD)" in found.notes[1]
+    assert "Add the day of the call to every row, with a year of four digits" in found.notes[1]

@@ -35,6 +35,7 @@ CRM = Sender(
     thousands_sign=".",
     date_format="DD.MM.YYYY",
 )
+STAMPED = Sender("stamped", date_format="YYYY-MM-DD*")
 AMERICAN = Sender("us", date_format="M/D/YYYY")
 PANDAS = Sender("pandas", decimal_sign=".", date_format="YYYY-MM-DD hh:mm:ss")
 RATE = Column("rate", "rate", ColumnKind.DECIMAL, KnownWhen.PRE_CONTACT, "Rate.", default=0)
@@ -73,6 +74,8 @@ def list_of(**changes: str) -> bytes:
         (CRM, "contact_date", "31.02.2010", "31.02.2010"),
         (AMERICAN, "contact_date", "2/28/2010", "2010-02-28"),
         (AMERICAN, "arrived_at", "", ""),
+        (STAMPED, "contact_date", "2010-02-28T23:59:59.001+01:00", "2010-02-28"),
+        (STAMPED, "contact_date", "2010-02-281", "2010-02-281"),
         (Sender("plain"), "arrived_at", "", ""),
         (CRM, "arrived_at", "22.11.2010", "2010-11-22"),
         (CRM, "contact_id", "1.000", "1.000"),
