@@ -212,8 +212,8 @@ def test_a_refused_request_leaves_no_record(client, payload):
     assert client.get(PATH).json() == {"predictions": [], "next": None}
 
 
-def test_a_body_beyond_the_limit_is_refused(client):
-    response = client.post(PATH, content=b" " * 70_000, headers={"content-type": "application/json"})
+def test_a_body_beyond_the_limit_is_refused(running):
+    response = running.post(PATH, content=b" " * 70_000, headers={"content-type": "application/json"})
     assert response.status_code == 413
     assert response.headers["content-type"] == "application/problem+json"
 
@@ -236,8 +236,8 @@ def test_search_pages_through_everything_once(client, payload):
     "params",
     [{"cursor": "x"}, {"cursor": "9" * 30}, {"since": "soon"}, {"limit": 0}, {"limit": 501}, {"decision": "?"}],
 )
-def test_bad_search_parameters_are_422(client, params):
-    assert client.get(PATH, params=params).status_code == 422
+def test_bad_search_parameters_are_422(running, params):
+    assert running.get(PATH, params=params).status_code == 422
 
 
 def test_replay_is_identical(client, payload):
@@ -289,11 +289,11 @@ def test_an_erased_decision_replays_as_erased_and_the_chain_verifies(client, pay
     assert (verified["ok"], verified["records"], verified["erased"]) == (True, 2, 1)
 
 
-def test_an_unknown_decision_is_404(client):
+def test_an_unknown_decision_is_404(running):
     for response in (
-        client.get(f"{PATH}/{new_id()}"),
-        client.post(f"{PATH}/{new_id()}/replay"),
-        client.get(f"{PATH}/nonsense"),
+        running.get(f"{PATH}/{new_id()}"),
+        running.post(f"{PATH}/{new_id()}/replay"),
+        running.get(f"{PATH}/nonsense"),
     ):
         assert response.status_code == 404
         assert response.json()["type"] == "/problems/not-found"
