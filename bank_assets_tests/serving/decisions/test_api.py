@@ -56,11 +56,11 @@ def test_the_answer_is_the_scorers_own_number(client, payload, bundle_a, app):
     assert answer["probability"] == scores.probability[0]
 
 
-def test_single_and_batch_give_the_same_bits(client, payload):
+def test_single_and_batch_give_the_same_bits(running, payload):
     rows = [{**payload, "age": 20 + i, "balance": 37 * i} for i in range(60)]
-    singles = [client.post(PATH, json=row).json()["probability"] for row in rows]
-    as_json = client.post(f"{PATH}/batch", json=rows).json()
-    as_csv = client.post(f"{PATH}/batch", content=csv_of(rows, ";"), headers={"content-type": "text/csv"}).json()
+    singles = [running.post(PATH, json=row).json()["probability"] for row in rows]
+    as_json = running.post(f"{PATH}/batch", json=rows).json()
+    as_csv = running.post(f"{PATH}/batch", content=csv_of(rows, ";"), headers={"content-type": "text/csv"}).json()
     assert [row["probability"] for row in as_json["predictions"]] == singles
     assert [row["probability"] for row in as_csv["predictions"]] == singles
 
@@ -105,12 +105,12 @@ def test_the_models_own_threshold_decides_if_it_is_set(client, payload):
         assert plan["called"]["n_calls"] == (plan["calls"][0]["probability"] >= 0.3 if plan["calls"] else 0)
 
 
-def test_stated_economics_decide_and_are_recorded(client, payload):
-    cheap = client.post(PATH, json={**payload, "economics": {"cost_eur": 0.01}}).json()
-    dear = client.post(PATH, json={**payload, "economics": {"cost_eur": 49.9, "value_eur": 50}}).json()
+def test_stated_economics_decide_and_are_recorded(running, payload):
+    cheap = running.post(PATH, json={**payload, "economics": {"cost_eur": 0.01}}).json()
+    dear = running.post(PATH, json={**payload, "economics": {"cost_eur": 49.9, "value_eur": 50}}).json()
     assert (cheap["decision"], dear["decision"]) == ("call", "do_not_call")
     assert cheap["economics"] == {"cost_eur": 0.01, "value_eur": 50.0}
-    assert client.get(f"{PATH}/{dear['id']}").json()["economics"] == {"cost_eur": 49.9, "value_eur": 50.0}
+    assert running.get(f"{PATH}/{dear['id']}").json()["economics"] == {"cost_eur": 49.9, "value_eur": 50.0}
 
 
 def test_reasons_add_up_to_the_probability(client, payload):
@@ -126,19 +126,19 @@ def test_reasons_add_up_to_the_probability(client, payload):
     assert "reasons" not in client.post(PATH, json=payload).json()
 
 
-def test_a_value_outside_training_is_scored_and_flagged(client, payload):
-    answer = client.post(PATH, json={**payload, "balance": 500_000}).json()
+def test_a_value_outside_training_is_scored_and_flagged(running, payload):
+    answer = running.post(PATH, json={**payload, "balance": 500_000}).json()
     assert [(f["flag"], f["field"], f["found"]) for f in answer["flags"]] == [
         ("outside_training_range", "balance", "500000")
     ]
-    assert client.get(f"{PATH}/{answer['id']}").json()["flags"] == answer["flags"]
+    assert running.get(f"{PATH}/{answer['id']}").json()["flags"] == answer["flags"]
 
 
-def test_a_date_far_past_the_state_is_flagged_as_stale(client, payload):
-    assert not client.post(PATH, json={**payload, "contact_date": "2010-12-17"}).json()["stale_features"]
-    assert client.post(PATH, json={**payload, "contact_date": "2010-12-18"}).json()["stale_features"]
+def test_a_date_far_past_the_state_is_flagged_as_stale(running, payload):
+    assert not running.post(PATH, json={**payload, "contact_date": "2010-12-17"}).json()["stale_features"]
+    assert running.post(PATH, json={**payload, "contact_date": "2010-12-18"}).json()["stale_features"]
     without = {name: payload[name] for name in PAYLOAD}
-    assert client.post(PATH, json=without).json()["stale_features"]
+    assert running.post(PATH, json=without).json()["stale_features"]
 
 
 @pytest.mark.parametrize(
