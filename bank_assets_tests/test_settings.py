@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bank_assets.__main__ import main
+from bank_assets.contract.errors import ContractError
 from bank_assets.settings import SettingsError, load_settings
 
 
@@ -59,6 +60,16 @@ def test_a_schedule_that_is_none_is_refused_by_name(text):
 def test_a_blank_setting_is_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_settings({"BANK_HOME": "  ", "BANK_TIMEZONE": " "}) == load_settings({})
+
+
+@pytest.mark.parametrize("error", [SettingsError, ContractError])
+def test_what_a_command_refuses_while_it_is_imported_is_one_sentence(error, monkeypatch, capsys):
+    def refused(_module: str) -> None:
+        raise error("BANK_CONTRACT: expected another one.")
+
+    monkeypatch.setattr("bank_assets.__main__.import_module", refused)
+    assert main(["run"]) == 2
+    assert capsys.readouterr().err == "BANK_CONTRACT: expected another one.\n"
 
 
 @pytest.mark.parametrize("zone", ["Lisbon", "europe/lisbonne", "Europe", "/etc/localtime", "../x", "UTC+1"])
