@@ -233,12 +233,9 @@ def _zone(env: Mapping[str, str], default: str) -> str:
 
 def _cron(env: Mapping[str, str], default: str) -> str:
     text = env.get(PREFIX + "PULL_CRON", "").strip() or default
-    if not re.fullmatch(r"[0-9*/,\-]+(\s+[0-9A-Za-z*/,\-]+){4}", text):
-        raise SettingsError(
-            f"{PREFIX}PULL_CRON: expected five fields for minute, hour, day, month and weekday like {default!r}, found "
-            f"{text!r}; correct it."
-        )
-    return text
+    if re.fullmatch(r"[0-9*/,\-]+(\s+[0-9A-Za-z*/,\-]+){4}", text):
+        return text
+    raise SettingsError(f"{PREFIX}PULL_CRON: expected five fields like {default!r}, found {text!r}; correct it.")
 
 
 def _secret(env: Mapping[str, str], name: str) -> str:

@@ -22,10 +22,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from bank_assets.contract.columns import NumberSigns
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.contract.sent_text import SentText
-from bank_assets.contract.values import decimal_number, found_words, number_meant
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.ledger.ids import new_id
 from serving.champion.champion import Champion, PublishedState
@@ -38,7 +36,7 @@ from serving.web.access import identity_of
 from serving.web.answers import from_record
 from serving.web.bodies import JSON, check_format
 from serving.web.openapi import body_of, inlined, secured
-from serving.web.problems import FieldError, PayloadError, problem_of
+from serving.web.problems import problem_of
 
 CSV: Final = "text/csv"
 BATCH_BODY_BYTES: Final = 100_000_000
@@ -88,7 +86,6 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
         for header, formats in (("content-type", (CSV, JSON)), ("content-encoding", ())):
             check_format(header, request.headers.get(header, ""), formats)
         check_date(contact_date)
-        _check_amounts(request.query_params)
         file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
         try:
             async for part in request.stream():
@@ -111,17 +108,6 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
         return Stream(upload.answer(first), media_type="application/json", status_code=201)
 
     return create_batch
-
-
-def _check_amounts(given: Mapping[str, str]) -> None:
-    """Amounts in an address are text, which is read by the rule of forms and files: 2.000 may be thousands."""
-    faults = [
-        FieldError(name, "an amount like 5.50", found_words(text, number_meant(text, NumberSigns())))
-        for name in ("cost_eur", "value_eur")
-        if (text := given.get(name)) is not None and decimal_number(text, is_money=True) is None
-    ]
-    if faults:
-        raise PayloadError(*faults)
 
 
 def _csv(file: IO[bytes], payloads: Payloads, contact_date: dt.date | None, sent: SentText) -> Iterator[Row]:
