@@ -7,6 +7,7 @@ import warnings
 from importlib import import_module
 from typing import Final
 
+from bank_assets.contract.errors import ContractError
 from bank_assets.settings import SettingsError, load_settings
 
 COMMANDS: Final = {
@@ -29,15 +30,15 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bank_assets", description="Whom is it worth calling?")
     commands = parser.add_subparsers(dest="command", required=True)
     name = next((word for word in (sys.argv[1:] if argv is None else argv) if not word.startswith("-")), "")
-    for command, (module, text) in COMMANDS.items():
-        sub = commands.add_parser(command, help=text)
-        if command == name:  # importing a command takes seconds
-            import_module(module).add_arguments(sub)
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
+        for command, (module, text) in COMMANDS.items():
+            sub = commands.add_parser(command, help=text)
+            if command == name:  # importing a command takes seconds, and some load the definitions of the deployment
+                import_module(module).add_arguments(sub)
+        arguments = parser.parse_args(argv)
+        logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
         settings = load_settings()
-    except SettingsError as error:
+    except (SettingsError, ContractError) as error:
         print(error, file=sys.stderr)
         return 2
     try:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import DEFAULT, load_contract
-from bank_assets.contract.values import decimal_number
+from bank_assets.contract.values import NumberError, number_within
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 
 PREFIX: Final = "BANK_"
@@ -133,23 +133,22 @@ class Settings:
         return self.home / "dagster"
 
 
-def number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+def number(
+    env: Mapping[str, str], name: str, default: float, low: float, high: float, *, is_whole: bool = False
+) -> float:
     """The number of a variable, within its bounds."""
-    text = env.get(PREFIX + name)
-    if text is None or not text.strip():
+    text = env.get(PREFIX + name, "")
+    if not text.strip():
         return default
     try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if name.endswith("_EUR") and decimal_number(text, is_money=True) is None:  # 2.000 may be thousands, as in a form
-        value = float("nan")
-    if not low <= value <= high:
-        raise SettingsError(
-            f"{PREFIX}{name}: expected a number from {low:g} to {high:g}, found {text!r}; "
-            f"unset it for the default {default:g}."
-        )
-    return value
+        return number_within(text, low, high, is_whole=is_whole, is_money=name.endswith("_EUR"))
+    except NumberError as error:
+        raise SettingsError(f"{PREFIX}{name}: {error}; unset it for the default {default:,.15g}.") from error
+
+
+def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """The whole number of a variable, within its bounds."""
+    return int(number(env, name, default, low, high, is_whole=True))
 
 
 def flag(env: Mapping[str, str], name: str, default: bool) -> bool:
@@ -169,6 +168,13 @@ def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str,
     if text not in choices:
         raise SettingsError(f"{PREFIX}{name}: expected {' or '.join(choices)}, found {text!r}; unset it for {default}.")
     return text
+
+
+def contract_name(env: Mapping[str, str] = os.environ) -> str:
+    """`BANK_CONTRACT` as a process in any folder finds it: a path is absolute."""
+    name = env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT
+    path = Path(name).expanduser()
+    return str(path.absolute()) if path.is_file() else name
 
 
 def _contract(env: Mapping[str, str]) -> Contract:
@@ -290,10 +296,10 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         quiet_days=number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),
         sensors_running=flag(env, "SENSORS_RUNNING", defaults.sensors_running),
-        sensor_seconds=int(number(env, "SENSOR_SECONDS", defaults.sensor_seconds, 1, 3_600)),
+        sensor_seconds=whole(env, "SENSOR_SECONDS", defaults.sensor_seconds, 1, 3_600),
         settle_seconds=number(env, "SETTLE_SECONDS", defaults.settle_seconds, 0, 3_600),
-        simulated_rows=int(number(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 1e10)),
-        seed=int(number(env, "SEED", defaults.seed, 0, 2**31 - 1)),
+        simulated_rows=whole(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 10**10),
+        seed=whole(env, "SEED", defaults.seed, 0, 2**31 - 1),
         revision=env.get(PREFIX + "REVISION") or defaults.revision,
         contract=_contract(env),
     )

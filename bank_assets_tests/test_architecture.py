@@ -128,7 +128,7 @@ def test_only_the_edge_and_the_simulator_take_the_default_contract():
 def test_every_module_has_a_room():
     nouns = {"automation", "definitions", "executors", "jobs", "partitions", "revision", "schedules", "settings"}
     assert {path.stem for path in (ROOT / "bank_assets").glob("*.py")} == {"__init__", "__main__", *nouns}
-    assert {path.stem for path in (ROOT / "bank_assets/core").glob("*.py")} == {"__init__", "arrays"}
+    assert {path.stem for path in (ROOT / "bank_assets/core").glob("*.py")} == {"__init__", "arrays", "words"}
 
 
 def test_only_settings_read_the_environment():

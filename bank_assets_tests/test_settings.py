@@ -1,6 +1,5 @@
 """Settings from the environment: choices are checked by name."""
 
-import argparse
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -8,7 +7,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bank_assets.__main__ import main
-from bank_assets.commands import amount
+from bank_assets.contract.errors import ContractError
 from bank_assets.settings import SettingsError, load_settings
 
 
@@ -21,6 +20,18 @@ def test_the_objective_is_profit_unless_f1_is_chosen():
 def test_an_unknown_choice_is_refused_by_name(name):
     with pytest.raises(SettingsError, match=f"BANK_{name}: expected .* or .*, found 'auc'; unset it"):
         load_settings({f"BANK_{name}": "auc"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("COST_EUR", "nan"), ("COST_EUR", "5,50"), ("VALUE_EUR", "1.234.567"), ("VALUE_EUR", "5 EUR"),
+      ("VALUE_EUR", "2.000"), ("BUDGET_EUR", "-1"), ("BUDGET_EUR", "inf"), ("QUIET_DAYS", "1e400"),
+     ("SEED", "1_000"), ("SENSOR_SECONDS", "2.5"), ("SIMULATED_ROWS", "1e4"), ("REJECT_RATE_LIMIT", "5 %")],
+)  # fmt: skip
+def test_a_number_is_read_as_at_every_door(name, text):
+    with pytest.raises(SettingsError, match=f"^BANK_{name}: expected a .*number from .*; unset it"):
+        load_settings({f"BANK_{name}": text})
+    assert load_settings({f"BANK_{name}": " 1 "}) is not None
 
 
 @pytest.mark.parametrize("name", ["a b", "[prod]", "{a}", "*", "50%", "#1", "a:b", "ä", "a&b'c\"", "..."])
@@ -39,15 +50,6 @@ def test_a_home_that_a_database_address_cannot_hold_is_refused_by_name(name, fou
         load_settings({"BANK_HOME": f"/srv/{name}"})
 
 
-@pytest.mark.parametrize("text", ["2.000", "1.234.567", "5,50", "1e3", "1_000", "5 EUR"])
-def test_an_amount_is_read_as_in_forms_and_files(text):
-    for name in ("BANK_COST_EUR", "BANK_VALUE_EUR", "BANK_BUDGET_EUR"):
-        with pytest.raises(SettingsError, match=f"{name}: expected a number .* found '{text}'"):
-            load_settings({name: text})
-    with pytest.raises(argparse.ArgumentTypeError, match=f"found '{text}'"):
-        amount(text)
-
-
 @pytest.mark.parametrize("text", ["often", "@hourly", "7 * * *", "7 * * * * *", "a * * * *"])
 def test_a_schedule_that_is_none_is_refused_by_name(text):
     assert load_settings({"BANK_PULL_CRON": "*/5 8-18 * JAN,FEB mon-fri"}).pull_cron == "*/5 8-18 * JAN,FEB mon-fri"
@@ -58,6 +60,16 @@ def test_a_schedule_that_is_none_is_refused_by_name(text):
 def test_a_blank_setting_is_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_settings({"BANK_HOME": "  ", "BANK_TIMEZONE": " "}) == load_settings({})
+
+
+@pytest.mark.parametrize("error", [SettingsError, ContractError])
+def test_what_a_command_refuses_while_it_is_imported_is_one_sentence(error, monkeypatch, capsys):
+    def refused(_module: str) -> None:
+        raise error("BANK_CONTRACT: expected another one.")
+
+    monkeypatch.setattr("bank_assets.__main__.import_module", refused)
+    assert main(["run"]) == 2
+    assert capsys.readouterr().err == "BANK_CONTRACT: expected another one.\n"
 
 
 @pytest.mark.parametrize("zone", ["Lisbon", "europe/lisbonne", "Europe", "/etc/localtime", "../x", "UTC+1"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.revision import git_revision
-from bank_assets.settings import PREFIX, Settings, SettingsError, flag, load_settings, names, number
+from bank_assets.settings import PREFIX, Settings, SettingsError, flag, load_settings, names, number, whole
 
 SECRET_BYTES: Final = 32
 
@@ -108,15 +108,15 @@ def load_serving_settings(env: Mapping[str, str] | None = None) -> ServingSettin
     return ServingSettings(
         platform=platform,
         host=env.get(PREFIX + "HOST", "").strip() or defaults.host,
-        port=int(number(env, "PORT", defaults.port, 1, 65_535)),
+        port=whole(env, "PORT", defaults.port, 1, 65_535),
         is_login_required=flag(env, "LOGIN", defaults.is_login_required),
         is_https=flag(env, "HTTPS", defaults.is_https),
         secret=_secret(env, platform.home / "serving"),
         allowed_hosts=names(env, "ALLOWED_HOSTS") or defaults.allowed_hosts,
         session_hours=number(env, "SESSION_HOURS", defaults.session_hours, 0.001, 720),
         poll_seconds=number(env, "POLL_SECONDS", defaults.poll_seconds, 0.001, 3_600),
-        max_waiting=int(number(env, "MAX_WAITING", defaults.max_waiting, 1, 1_000_000)),
-        shutdown_seconds=int(number(env, "SHUTDOWN_SECONDS", defaults.shutdown_seconds, 1, 3_600)),
+        max_waiting=whole(env, "MAX_WAITING", defaults.max_waiting, 1, 1_000_000),
+        shutdown_seconds=whole(env, "SHUTDOWN_SECONDS", defaults.shutdown_seconds, 1, 3_600),
         drain_seconds=number(env, "DRAIN_SECONDS", defaults.drain_seconds, 0, 600),
         migrates=flag(env, "MIGRATE", defaults.migrates),
         code_version=env.get(PREFIX + "CODE_VERSION", "").strip() or git_revision(platform.revision),

@@ -18,6 +18,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import blocks, codec_of, head_of
 from bank_assets.contract.rows import RowVerdicts
 from bank_assets.contract.sent_text import SentText
+from bank_assets.core.words import pct
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.formats import unpack
 from bank_assets.landing.header import delivery_kinds
@@ -62,7 +63,7 @@ class FileCheck:
         if self.repeated:
             yield f"repeated: {self.repeated:,} rows have the contact id of a later row, which replaces them"
         if self.n_rejected:
-            yield f"rejected: {self.n_rejected:,} of {self.n_rows:,} rows ({self.n_rejected / self.n_rows:.1%})"
+            yield f"rejected: {self.n_rejected:,} of {self.n_rows:,} rows ({pct(self.n_rejected / self.n_rows)})"
 
 
 def check_file(path: Path, contract: Contract) -> FileCheck:

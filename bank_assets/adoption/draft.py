@@ -33,6 +33,7 @@ from bank_assets.contract.file import table_name
 from bank_assets.contract.problems import RESERVED, TABLE_NAMES
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.values import is_identifier
+from bank_assets.core.words import pct
 
 CUSTOMER: Final = "Customer"  # group of the form for what no other group names
 _MOST_STATISTICS: Final = 15
@@ -108,7 +109,9 @@ def _about_the_whole(found: Findings) -> list[str]:
         lines.append(f"{len(table.faults):,} lines are left out. {table.faults[0]}.")
     if found.separation:
         best = ", ".join(f"{name} {auc:.2f}" for name, (auc, _) in list(found.separation.items())[:_SHOWN])
-        lines.append(f"AUC of single columns on the last {LATER_SHARE:.0%} of the outcomes, in order of time: {best}.")
+        lines.append(
+            f"AUC of single columns on the last {pct(LATER_SHARE, 0)} of the outcomes, in order of time: {best}."
+        )
     else:
         lines.append("Too few outcomes of either kind to look for columns that know them: check that none does.")
     if not found.axis.columns:
@@ -126,7 +129,7 @@ def _column(one: ColumnFacts, found: Findings) -> Noted:
     name, (role, reason) = one.name, found.roles.get(one.name, (None, ""))
     if name == found.outcome.name:
         notes = (
-            [f"{_shown(one.missing)}, in {one.missing_share:.1%} of the rows: not known yet."] if one.missing else []
+            [f"{_shown(one.missing)}, in {pct(one.missing_share)} of the rows: not known yet."] if one.missing else []
         )
         return replace(_TARGET, source=name), [*found.outcome.notes, *notes]
     if found.axis.is_stated and name == found.axis.columns[0]:
@@ -190,14 +193,14 @@ def _number(column: Column, one: ColumnFacts, found: Findings, notes: list[str])
     if unit:
         said.append(f"Unit {unit}, guessed from the name.")
     if sentinel is not None:
-        said.append(f"{sentinel:g}, in {one.sentinel_share:.1%} of the rows, stands for none: the sentinel.")
+        said.append(f"{sentinel:g}, in {pct(one.sentinel_share)} of the rows, stands for none: the sentinel.")
     if one.missing and column.is_input:
         to_do = "are rejected" if sentinel is None else f"are read as {sentinel:g}"
-        said.append(f"{_shown(one.missing)}, in {one.missing_share:.1%} of the rows, {to_do}.")
+        said.append(f"{_shown(one.missing)}, in {pct(one.missing_share)} of the rows, {to_do}.")
     odd = one.is_known & np.isnan(one.numbers)
     if odd.any():
         texts = [one.encoded.texts[at] for at in np.flatnonzero(odd).tolist()]
-        said.append(f"{one.share(odd):.1%} are no numbers and are rejected: {_shown(texts)}.")
+        said.append(f"{pct(one.share(odd))} are no numbers and are rejected: {_shown(texts)}.")
     own = (None, None) if found.signs or one.signs == PLAIN else (one.signs.decimal, one.signs.thousands)
     column = replace(
         column, kind=kind, unit=unit, minimum=whole(low), maximum=whole(high), default=whole(one.quantile(0.5)),
@@ -213,7 +216,7 @@ def _category(column: Column, one: ColumnFacts, notes: list[str]) -> Noted:
     if one.no_yes and one.no_yes != YES_NO:
         said.append(f"Says yes and no as {one.no_yes[1]!r} and {one.no_yes[0]!r}.")
     if words := [text for text in one.missing if text != UNKNOWN]:
-        said.append(f"{_shown(words)} is read as {UNKNOWN}; not known in {one.missing_share:.1%} of the rows.")
+        said.append(f"{_shown(words)} is read as {UNKNOWN}; not known in {pct(one.missing_share)} of the rows.")
     if left := sorted(set(one.known) - set(one.categories)):
         said.append(f"Differ from others by case or blanks alone, and are read alike: {_shown(left)}.")
     categories = tuple(sorted(_categories(one)))

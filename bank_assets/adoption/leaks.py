@@ -16,6 +16,7 @@ from bank_assets.adoption.column_facts import MOST_CATEGORIES, ColumnFacts
 from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
 from bank_assets.core.promotion.gates import LIMITS
 from bank_assets.core.quality.metrics import roc_auc, roc_auc_standard_error
+from bank_assets.core.words import pct
 
 LATER_SHARE: Final = 0.3
 _FEW: Final = 50  # outcomes of either kind in either part; fewer say nothing
@@ -66,7 +67,7 @@ def suspected(found: Mapping[str, tuple[float, float]]) -> dict[str, str]:
         if is_apart or auc >= LIMITS.leak_auc:
             last = place
     best = f"{names[last]}, reaches {found[names[last]][0]:.2f}" if last < len(names) else "none is left"
-    said = f"alone it separates the last {LATER_SHARE:.0%} of the outcomes with an AUC of"
+    said = f"alone it separates the last {pct(LATER_SHARE, 0)} of the outcomes with an AUC of"
     return {
         name: f"{said} {found[name][0]:.2f}; the best column that is not suspected, {best}" for name in names[:last]
     }

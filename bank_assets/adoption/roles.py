@@ -14,6 +14,7 @@ from bank_assets.adoption.words import means
 from bank_assets.contract.columns import ColumnKind, ColumnRole
 from bank_assets.contract.errors import ContractError
 from bank_assets.core.arrays import BoolArray
+from bank_assets.core.words import pct
 
 IDENTIFIERS: Final = (ColumnRole.CONTACT_ID, ColumnRole.CUSTOMER_ID)
 _MOST_CHANNELS: Final = 12
@@ -54,7 +55,7 @@ def find_outcome(facts: Mapping[str, ColumnFacts], file: str, wanted: str = "") 
     one = two_valued[name]
     no, yes = one.no_yes or one.categories  # yes is rarer, if the words are not known
     is_yes = np.array([text.strip().casefold() == yes.strip().casefold() for text in one.encoded.texts])
-    notes = [f"The outcome: {yes!r} in {one.share(is_yes):.1%} of the rows means that the customer subscribed."]
+    notes = [f"The outcome: {yes!r} in {pct(one.share(is_yes))} of the rows means that the customer subscribed."]
     if not one.no_yes:
         notes.append(f"Neither {no!r} nor {yes!r} is a known word for no or yes; the rarer was taken for yes.")
     others = [other for other in two_valued if other != name]

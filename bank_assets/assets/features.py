@@ -71,7 +71,7 @@ def training_set(
 
     def work() -> Made:
         known = contacts.read(months, as_of)
-        learnable = known.rows(known.known_as_of(as_of)).in_time_order()
+        learnable = known.rows(known.known_as_of(as_of))
         context.log.info("training set of %d contacts before %s", len(learnable), as_of)
         data = learnable.learning_data(as_of)
         facts = _facts(data, landed_source(settings.landing))

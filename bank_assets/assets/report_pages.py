@@ -99,7 +99,7 @@ def write_drift_files(
 def remove_drift_files(settings: Settings, month: str) -> None:
     """Remove the drift report of a month that has none any more."""
     for path in (settings.reports / DRIFT_FOLDER).glob(f"{month}.*"):
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def earlier_reports(folder: Path, month: str) -> dict[str, DriftReport]:
@@ -109,7 +109,7 @@ def earlier_reports(folder: Path, month: str) -> dict[str, DriftReport]:
     for name in names:
         try:
             found[name] = DriftReport.from_dict(json.loads((folder / f"{name}.json").read_bytes()))
-        except (ValueError, TypeError, msgspec.ValidationError) as error:
+        except (OSError, ValueError, TypeError, msgspec.ValidationError) as error:
             _log.warning("drift report of %s left out of the page of %s: %s", name, month, error)
     return found
 

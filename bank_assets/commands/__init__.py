@@ -1,24 +1,30 @@
 """Commands of `python -m bank_assets`, one module each."""
 
 import argparse
+import math
+from collections.abc import Callable
 from datetime import date
 
-from bank_assets.contract.values import decimal_number, iso_day
+from bank_assets.contract.values import NumberError, iso_day, number_within
 
 
-def positive(text: str) -> int:
-    """Argument type: a whole number of at least 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return int(text)
+def number(
+    low: float = 0.0, high: float = math.inf, *, is_whole: bool = False, is_money: bool = False
+) -> Callable[[str], float]:
+    """Argument type: a number within bounds, read as at every door."""
+
+    def read(text: str) -> float:
+        try:
+            return number_within(text, low, high, is_whole=is_whole, is_money=is_money)
+        except NumberError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
 
 
-def amount(text: str) -> float:
-    """Argument type: an amount of money, by the rule of forms and files."""
-    found = decimal_number(text, is_money=True)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"expected an amount like 5.50, found {text!r}")
-    return found
+def whole(low: int = 0, high: float = math.inf) -> Callable[[str], float]:
+    """Argument type: a whole number within bounds."""
+    return number(low, high, is_whole=True)
 
 
 def day(text: str) -> date:

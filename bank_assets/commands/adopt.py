@@ -20,6 +20,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import SUFFIX, load_contract
 from bank_assets.contract.file_writing import write_contract
+from bank_assets.core.words import pct
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import SourceError
@@ -77,7 +78,7 @@ def _fits(path: Path, contract: Contract, limit: float) -> bool:
     _CONSOLE.print(
         f"{path.name} fits the contract {contract.name}: {found.n_rows - found.n_rejected:,} usable rows."
         if fits
-        else f"{path.name} does not fit: expected at most {limit:.0%} rejected rows; correct the file where a value is "
-        "wrong, or the contract where it is right."
+        else f"{path.name} does not fit: expected at most {pct(limit, 0)} rejected rows; correct the file where a "
+        "value is wrong, or the contract where it is right."
     )
     return fits

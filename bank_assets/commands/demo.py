@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import signal
 import time
@@ -21,7 +20,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bank_assets.commands import day, positive
+from bank_assets.commands import day, number, whole
 from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
 from bank_assets.demo.play import Play
 from bank_assets.demo.processes import LOOPBACK, DemoError, Processes, answers, free_port, stop_leftovers
@@ -29,7 +28,7 @@ from bank_assets.demo.results import write_summary
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import read_manifest
 from bank_assets.resources.instance import open_instance
-from bank_assets.settings import Settings, embedded_addresses
+from bank_assets.settings import Settings, contract_name, embedded_addresses
 from bank_assets.sources.source import Source, resolve_history
 from bank_assets.sources.uci import SourceError
 
@@ -46,18 +45,24 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
     parser.add_argument("--start", type=day, help="first day played, ISO (default: after eleven months)")
-    parser.add_argument("--months", type=positive, help="calendar months to play (default: all)")
+    parser.add_argument("--months", type=whole(1), help="calendar months to play (default: all)")
     parser.add_argument("--step", default=MONTH, help="what arrives at a time: month, or a number of days")
     pause = "seconds between a finished step and the next delivery"
-    parser.add_argument("--pause", type=float, default=0.0, help=pause)
+    parser.add_argument("--pause", type=number(), default=0.0, help=pause)
     parser.add_argument("--home", type=Path, help="home of the demo (default: BANK_HOME/demo)")
     parser.add_argument("--attach", action="store_true", help="use the daemon and app that run on BANK_HOME already")
-    parser.add_argument("--app-port", type=int, default=8000, help="port of the running app, with --attach")
-    parser.add_argument("--ui-port", type=int, default=3000, help="port of the running Dagster, with --attach")
-    parser.add_argument("--rate", type=float, default=5.0, help="requests a second of the client")
+    parser.add_argument(
+        "--app-port", type=whole(1, 65_535), default=8000, help="port of the running app, with --attach"
+    )
+    parser.add_argument(
+        "--ui-port", type=whole(1, 65_535), default=3000, help="port of the running Dagster, with --attach"
+    )
+    parser.add_argument("--rate", type=number(), default=5.0, help="requests a second of the client")
     no_replay = "leave out the comparison with the replay's own figure"
     parser.add_argument("--no-replay", action="store_true", help=no_replay)
-    parser.add_argument("--step-timeout", type=float, default=1200.0, help="seconds after which a step counts as stuck")
+    parser.add_argument(
+        "--step-timeout", type=number(), default=1200.0, help="seconds after which a step counts as stuck"
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -174,9 +179,7 @@ def _prepare(
     # The processes use the source found here: `auto` must not choose again, and they have another working folder.
     chosen = str(source.path.absolute()) if source.path else source.kind
     processes.environment["BANK_SOURCE"] = chosen
-    contract = Path(os.environ.get("BANK_CONTRACT", "")).expanduser()
-    if contract.is_file():
-        processes.environment["BANK_CONTRACT"] = str(contract.absolute())
+    processes.environment["BANK_CONTRACT"] = contract_name()
     sender = Sender(source, settings, settings.home / "stage")
     delivered = read_manifest(settings.warehouse, "contacts")
     if delivered:  # only with --attach: go on after what is there

@@ -7,11 +7,14 @@ ledger, the registry and reports are never touched. docs/operations.md describes
 from __future__ import annotations
 
 import argparse
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
+from bank_assets.commands import number, whole
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
 
@@ -22,27 +25,20 @@ SECONDS_OF_DAY: Final = 86_400.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `prune`."""
-    parser.add_argument("--days", type=_days, default=DAYS, help=f"leave younger snapshots (default: {DAYS:g} days)")
+    parser.add_argument("--days", type=number(), default=DAYS, help=f"leave younger snapshots (default: {DAYS:g} days)")
     parser.add_argument(
-        "--keep", type=int, default=1, help="old snapshots to leave per table, for readers (default: 1)"
+        "--keep", type=whole(), default=1, help="old snapshots to leave per table, for readers (default: 1)"
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be removed, remove nothing")
-
-
-def _days(text: str) -> float:
-    value = float(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more days, found {text}")
-    return value
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Prune every table that may be pruned."""
     store, console, total = Warehouse(settings.warehouse), Console(markup=False), 0
     for table in prunable_tables(settings.warehouse):
-        before = _sizes(settings.warehouse / table / "snapshots")
+        before = {path.name: _size(path) for path in (settings.warehouse / table / "snapshots").glob("*")}
         removed = store.collect_garbage(
-            table, max(0, arguments.keep), arguments.days * SECONDS_OF_DAY, is_dry_run=arguments.dry_run
+            table, arguments.keep, arguments.days * SECONDS_OF_DAY, is_dry_run=arguments.dry_run
         )
         freed = sum(before[name] for name in removed)
         total += freed
@@ -58,7 +54,11 @@ def prunable_tables(warehouse: Path) -> list[str]:
     return sorted(name for name in found if name not in KEPT_TABLES)
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    return {
-        path.name: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for path in folder.glob("*")
-    }
+def _size(folder: Path) -> int:
+    """Bytes of the files below a folder, which a run may be deleting."""
+    size = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += Path(base, name).stat().st_size
+    return size

@@ -18,9 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bank_assets.commands import amount, day, positive
+from bank_assets.commands import day, number, whole
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
 from bank_assets.core.training.recipes import RecipeError, named_recipes
+from bank_assets.core.words import pct
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.replay.contacts import History, read_history
 from bank_assets.replay.figures import uncertainty
@@ -62,20 +63,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--redraw", type=Path, metavar="FILE", help="only draw the report of a replay.json again")
     parser.add_argument("--json", action="store_true", help="print one JSON document, nothing else, to stdout")
-    parser.add_argument("--value", type=amount, help="value of a subscription, EUR (default: BANK_VALUE_EUR)")
-    parser.add_argument("--cost", type=amount, help="cost of a call, EUR (default: BANK_COST_EUR)")
+    parser.add_argument(
+        "--value", type=number(is_money=True), help="value of a subscription, EUR (default: BANK_VALUE_EUR)"
+    )
+    parser.add_argument("--cost", type=number(is_money=True), help="cost of a call, EUR (default: BANK_COST_EUR)")
     parser.add_argument("--first-day", type=_day, help="first day decided (default: after four months)")
     parser.add_argument("--last-day", type=_day, help="last day decided (default: the last contact)")
     delay = "days until an outcome is usable (default: 1)"
-    parser.add_argument("--outcome-delay-days", type=int, default=1, help=delay)
+    parser.add_argument("--outcome-delay-days", type=whole(), default=1, help=delay)
     parser.add_argument("--step", choices=STEPS, default="day", help="how often the policies assess and refit")
     parser.add_argument("--policies", type=_names, default=list(POLICIES), help="comma-separated (default: all)")
     parser.add_argument("--feedback", choices=FEEDBACKS, default="full", help="learn from all contacts, or called ones")
     share = f"with --feedback called: share of the others called at random (default: {EXPLORATION_SHARE})"
-    parser.add_argument("--exploration-share", type=float, default=EXPLORATION_SHARE, help=share)
-    parser.add_argument("--seed", type=int, help="seed of fits, samplers, searches, exploration (default: BANK_SEED)")
+    parser.add_argument("--exploration-share", type=number(), default=EXPLORATION_SHARE, help=share)
+    parser.add_argument(
+        "--seed", type=whole(0, 2**31 - 1), help="seed of fits, samplers, searches, exploration (default: BANK_SEED)"
+    )
     seeds = "replay with N seeds from --seed on; mean ± standard error"
-    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help=seeds)
+    parser.add_argument("--seeds", type=whole(1), default=1, metavar="N", help=seeds)
     parser.add_argument("--processes", type=int, choices=(1, 2, 3, 4), default=PROCESSES, help="policies at a time")
 
 
@@ -206,7 +211,7 @@ def _table(document: Mapping[str, Any]) -> Table:
         table.add_row(
             row["name"],
             f"{row['profit_eur']:,.0f}" if error is None else f"{spread['mean']:,.0f} ± {error:,.0f}",
-            text(row["share_of_oracle"], ".1%"),
+            "-" if row["share_of_oracle"] is None else pct(row["share_of_oracle"]),
             f"{row['contacts_called']:,}",
             text(row["roc_auc"], ".3f"),
             text(row["f1"], ".3f"),

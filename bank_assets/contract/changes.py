@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from bank_assets.contract.columns import Column
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError, Problem
+
+_NAMED: Final = 5
 
 
 def contradictions(stored: Contract, contract: Contract) -> Iterator[Problem]:
@@ -43,9 +46,10 @@ def _changes(before: Column, column: Column) -> Iterator[Problem]:
 def refuse_contradictions(stored: Contract, contract: Contract, where: str) -> None:
     """Raise `ContractError` if a contract contradicts what is stored; `where` says which folder that is."""
     if found := list(contradictions(stored, contract)):
+        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise ContractError(
             f"BANK_CONTRACT: expected a contract that agrees with {stored.name} {stored.version}, under which {where} "
-            f"was filled, found {contract.name} {contract.version}: {'; '.join(map(str, found))}; name the earlier "
-            "contract, undo the change, or set BANK_HOME to a new folder.",
+            f"was filled, found {contract.name} {contract.version}: {'; '.join(map(str, found[:_NAMED]))}{more}; name "
+            "the earlier contract, undo the change, or set BANK_HOME to a new folder.",
             found,
         )

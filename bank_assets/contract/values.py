@@ -6,6 +6,7 @@ sign, and the message proposes what may have been meant.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -76,6 +77,35 @@ def decimal_number(text: str, signs: NumberSigns = NumberSigns(), *, is_money: b
     if signs.thousands:
         text = text.replace(signs.thousands, "")
     return float(text.replace(signs.decimal, "."))
+
+
+class NumberError(ValueError):
+    """A text is no number, or lies outside its bounds; `expected` and `found` say it in words."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"expected {expected}, found {found}")
+        self.expected, self.found = expected, found
+
+
+def number_within(
+    text: str,
+    low: float,
+    high: float = math.inf,
+    *,
+    is_whole: bool = False,
+    is_money: bool = False,
+    signs: NumberSigns = NumberSigns(),
+) -> float:
+    """The number that a person wrote in a setting, form, address or command; raise `NumberError` outside the bounds."""
+    value = whole_number(text, signs) if is_whole else decimal_number(text, signs, is_money=is_money)
+    if value is None or not low <= value <= high:
+        kind = "a whole number" if is_whole else "a number"
+        bounds = f" from {low:,.15g} to {high:,.15g}" if high < math.inf else f" of at least {low:,.15g}"
+        raise NumberError(
+            kind + ("" if low == -math.inf else bounds),
+            found_words(text, number_meant(text.strip(SPACE), signs, is_whole=is_whole)),
+        )
+    return value
 
 
 def numbers(texts: Sequence[str], column: Column, signs: NumberSigns) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -153,10 +183,14 @@ def found_words(text: str, hint: str = "") -> str:
     return (f'"{visible(text)}"' if text else "nothing") + (f" ({hint})" if hint else "")
 
 
+def escaped(text: str) -> str:
+    r"""A text in which what cannot be printed is written as an escape, such as `\n` or `\u2028`."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def visible(text: str) -> str:
     """A text with its invisible characters escaped, shortened to 60 characters."""
-    cut = text[: SHOWN + 1]
-    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut)
+    shown = escaped(text[: SHOWN + 1])
     return shown if len(shown) <= SHOWN else shown[: SHOWN - 3] + "..."
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import FIELD_COUNT, OPEN_QUOTE
 from bank_assets.contract.rows import Calendar, ColumnRule, contradiction
+from bank_assets.core.words import pct
 
 ERROR: Final = "error"
 WARNING: Final = "warning"
@@ -51,22 +52,22 @@ class Expectation:
 
     def sentence(self, found: float) -> str:
         """The finding in words."""
-        shown = f"{found:.1%}" if self.unit == "%" else f"{found:,.4g}"
+        shown = pct(found) if self.unit == "%" else f"{found:,.4g}"
         return f"{self.name}: expected {self.expected}, found {shown}"
 
 
 def expectations(contract: Contract, reject_rate_limit: float) -> tuple[Expectation, ...]:
     """Every expectation of a month; the limit is the largest share of rows that may stay unusable."""
-    limit = f"{reject_rate_limit:.1%}"
+    limit = pct(reject_rate_limit)
     low, high = VOLUME
     found = [
         Expectation("reject rate", ERROR, "uncorrected_share", f"at most {limit} of the month's rows", "%",
                     high=reject_rate_limit),
         Expectation("contacts_are_told_apart", ERROR, "largest_contact_share",
-                    f"at most {LARGEST_CONTACT:.0%} of the rows under one contact_id", "%", high=LARGEST_CONTACT),
+                    f"at most {pct(LARGEST_CONTACT, 0)} of the rows under one contact_id", "%", high=LARGEST_CONTACT),
         Expectation("a_delivery_names_each_contact_once", ERROR, "collapsed_share",
-                    f"at most {LARGEST_COLLAPSE:.0%} of a delivery's rows replaced by others with their contact_id; "
-                    "spreadsheets round long identifiers, format the column as text", "%", high=LARGEST_COLLAPSE),
+                    f"at most {pct(LARGEST_COLLAPSE, 0)} of a delivery's rows replaced by others with their contact_id"
+                    "; spreadsheets round long identifiers, format the column as text", "%", high=LARGEST_COLLAPSE),
         Expectation("contacts_are_near_others", ERROR, "far_contacts",
                     f"at least {contract.few_contacts} contacts if no other lies within {contract.far_days} days; "
                     "correct their dates, or deliver more", high=0),
@@ -79,12 +80,12 @@ def expectations(contract: Contract, reject_rate_limit: float) -> tuple[Expectat
     for column in contract.columns:
         name = column.source
         if column.is_input:
-            expected = f"at most {EMPTY_SHARE:.0%} empty"
+            expected = f"at most {pct(EMPTY_SHARE, 0)} empty"
             found.append(
                 Expectation(f"{name}_is_given", WARNING, f"empty_share.{name}", expected, "%", high=EMPTY_SHARE)
             )
         if "unknown" in column.categories:
-            expected = f"at most {UNKNOWN_RISE:.0%} more unknown than in recent months"
+            expected = f"at most {pct(UNKNOWN_RISE, 0)} more unknown than in recent months"
             fact = f"unknown_rise.{name}"
             found.append(Expectation(f"{name}_is_known", WARNING, fact, expected, "%", high=UNKNOWN_RISE))
     for one, other in contract.agreements:

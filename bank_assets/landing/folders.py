@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bank_assets.contract.values import escaped
 from bank_assets.landing.formats import ENDINGS
 from bank_assets.landing.header import KINDS, DeliveryRefused
 
@@ -86,8 +87,7 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
 
 def readable(name: str) -> str:
     r"""A file name for people: what cannot be printed is written as an escape, such as `\xff` or `\u2028`."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return escaped(os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
 def is_leftover(name: str) -> bool:

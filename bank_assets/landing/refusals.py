@@ -79,7 +79,10 @@ def refusals(landing: Path, warehouse: Path) -> list[dict[str, Any]]:
     """
     moved = []
     for path in sorted((landing / REFUSED).glob(f"*{_REASON}")):
-        text = path.read_bytes()
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:  # somebody has dealt with it in between
+            continue
         document: dict[str, Any] = {"name": path.name.removesuffix(_REASON)}
         with suppress(ValueError, TypeError):
             document |= json.loads(text)

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-from bank_assets.reports.formats import NONE, count, eur, number, pct
+from bank_assets.core.words import NONE, pct
+from bank_assets.reports.formats import count, eur, number
 
 HEIGHT, TOP, BOTTOM = 250, 30, 38
 # Height of the plot, px; its width is stretched from `SPAN` units to that of the page.

@@ -13,6 +13,7 @@ from typing import Any, Final
 from bank_assets.core.drift.profile import Profile
 from bank_assets.core.drift.report import ColumnDrift, DriftReport, DriftRole, DriftStatus, LabelRate
 from bank_assets.core.response.policy import ResponsePolicy
+from bank_assets.core.words import pct
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_words import bars_of, words_of
 from bank_assets.reports.page import render
@@ -36,7 +37,7 @@ _TEMPLATE: Final = """<h1>{{ headline }}</h1>
 <p>{{ summary }}</p>
 {% if matters %}<p>{{ matters }}</p>{% endif %}
 <p><strong>What to do:</strong> nothing. The loop does not act on months. It judges each delivered day by the
-{{ policy.window_days }} days before it, and answers if a column moved by more than {{ policy.covariate_excess|share }}
+{{ policy.window_days }} days before it, and answers if a column moved by more than {{ policy.covariate_excess|pct(0) }}
 of the contacts beyond noise, if subscriptions are more than {{ "%g"|format(policy.calibration_ratio) }} times those
 expected or fewer by that factor, or if the AUC is certainly below {{ "%g"|format(policy.ranking_floor) }}. The
 Monitoring page shows these numbers.</p>
@@ -53,7 +54,7 @@ Monitoring page shows these numbers.</p>
 <div class="grid two">
 {% for one in moved %}
 <article class="card"><header><h3>{{ one.column.column }}</h3>
-<span class="quiet">{{ one.column.effect|share }} moved</span></header>
+<span class="quiet">{{ one.column.effect|pct(0) }} moved</span></header>
 <p class="quiet">{{ one.description }}</p>
 <p>{{ one.words }}.{% if one.role %} <span class="quiet">{{ one.role }}</span>{% endif %}</p>
 {% if one.weight %}<p class="weight">{{ one.weight }}</p>{% endif %}
@@ -63,7 +64,7 @@ Monitoring page shows these numbers.</p>
 <th scope="col" class="num">now</th></tr></thead>
 <tbody>{% for bar in one.bars %}
 <tr><th scope="row">{{ bar.label }}</th><td>{{ bar.drawing }}</td>
-<td class="num">{{ bar.before|share }}</td><td class="num">{{ bar.now|share }}</td></tr>
+<td class="num">{{ bar.before|pct(0) }}</td><td class="num">{{ bar.now|pct(0) }}</td></tr>
 {% endfor %}</tbody></table>
 {% endif %}
 </article>
@@ -90,7 +91,7 @@ Monitoring page shows these numbers.</p>
 <tbody>
 {% for column in report.columns %}
 <tr><th scope="row">{{ column.column }}</th>
-<td class="num">{{ "n/a" if column.effect is none else column.effect|share }}</td>
+<td class="num">{{ "n/a" if column.effect is none else column.effect|pct(0) }}</td>
 <td class="num">{{ column.psi|number }}</td>
 <td class="num">{{ column.distance|number }}</td>
 <td class="num">{{ column.ks_p_value|p_value }}</td></tr>
@@ -171,7 +172,7 @@ def _weight(weight: float | None, role: DriftRole) -> str:
     if weight is None:
         return "The model does not use it."
     word = "matters much" if weight >= MATTERS_MUCH else "matters" if weight >= MATTERS else "hardly matters"
-    return f"It {word}: {weight:.0%} of the model's weight." if weight >= 0.005 else f"It {word}: below 1 %."
+    return f"It {word}: {pct(weight, 0)} of the model's weight." if weight >= 0.005 else f"It {word}: below 1 %."
 
 
 def _moved_columns(report: DriftReport) -> dict[str, ColumnDrift]:
@@ -192,7 +193,7 @@ def _matters(moved: Mapping[str, ColumnDrift], weights: Mapping[str, float]) -> 
     share = sum(weights.get(name, 0.0) for name in moved)
     heavy = [name for name in moved if weights.get(name, 0.0) >= MATTERS_MUCH]
     which = f"; those that matter much: {', '.join(heavy)}" if heavy else "; none of them matters much on its own"
-    return f"The columns that moved carry {share:.0%} of the model's weight{which}."
+    return f"The columns that moved carry {pct(share, 0)} of the model's weight{which}."
 
 
 def _summary(report: DriftReport, moved: Mapping[str, ColumnDrift]) -> str:
@@ -205,7 +206,7 @@ def _summary(report: DriftReport, moved: Mapping[str, ColumnDrift]) -> str:
     first = next(iter(moved.values()))
     return (
         f"In {len(moved)} of {watched} columns a tenth of the contacts or more moved; the model uses {inputs} of them. "
-        f"The furthest is {first.column}, with {first.effect or 0.0:.0%}."
+        f"The furthest is {first.column}, with {pct(first.effect or 0.0, 0)}."
     )
 
 
@@ -213,7 +214,7 @@ def _rates(before: LabelRate, after: LabelRate) -> str:
     def text(label: LabelRate) -> str:
         if label.rate is None or label.low is None or label.high is None:
             return "unknown"
-        return f"{label.rate:.1%} ({label.low:.1%} to {label.high:.1%}, {label.known:,} known outcomes)"
+        return f"{pct(label.rate)} ({pct(label.low)} to {pct(label.high)}, {label.known:,} known outcomes)"
 
     return f"Before: {text(before)}; now: {text(after)}."
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bank_assets.contract.columns import Column
 from bank_assets.core.drift.profile import NUMERIC, ColumnProfile
 from bank_assets.core.drift.statistics import quantile_edges
+from bank_assets.core.words import pct
 from bank_assets.reports.charts import pair_of_bars
 
 MOST_BARS: Final = 8
@@ -40,7 +41,7 @@ def words_of(column: Column | None, reference: ColumnProfile, current: ColumnPro
         values = np.union1d(reference.values, current.values)
         shares = np.array([[side.count_of(value) / side.rows for value in values] for side in sides])
         at = int(np.argmax(np.abs(shares[1] - shares[0])))
-        return f"“{values[at]}”: {shares[0, at]:.0%} before, {shares[1, at]:.0%} now"
+        return f"“{values[at]}”: {pct(shares[0, at], 0)} before, {pct(shares[1, at], 0)} now"
     unit = f" {column.unit}" if column and column.unit else ""
     sentinel = column.sentinel if column else None
     parts = []
@@ -55,7 +56,7 @@ def words_of(column: Column | None, reference: ColumnProfile, current: ColumnPro
 
 
 def _in_words(what: str, shares: Sequence[float]) -> str:
-    return f"{what} in {shares[0]:.0%} of the contacts before, in {shares[1]:.0%} now"
+    return f"{what} in {pct(shares[0], 0)} of the contacts before, in {pct(shares[1], 0)} now"
 
 
 def effects_table(effects: Mapping[str, Mapping[str, float | None]]) -> str:
@@ -66,7 +67,7 @@ def effects_table(effects: Mapping[str, Mapping[str, float | None]]) -> str:
     months = list(effects)[::-1]
     columns = dict.fromkeys(name for month in effects.values() for name in month)
     rows = [
-        [name, *("–" if (effect := effects[month].get(name)) is None else f"{effect:.0%}" for month in months)]
+        [name, *("–" if (effect := effects[month].get(name)) is None else pct(effect, 0) for month in months)]
         for name in columns
     ]
     head = [["column", *months], ["---", *("--:" for _ in months)]]
@@ -110,7 +111,7 @@ def _ranges(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str]
 
 
 def _percent(column: ColumnProfile) -> str:
-    return f"{column.present / column.rows:.0%}" if column.rows else "none"
+    return pct(column.present / column.rows, 0) if column.rows else "none"
 
 
 def _median(column: ColumnProfile) -> float:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from bank_assets.contract.columns import NumberSigns
 from bank_assets.contract.values import number_text
 from bank_assets.core.economics.economics import Amount, amount_of
-
-NONE: Final = "n/a"  # in place of a number that cannot be computed
+from bank_assets.core.words import NONE
 
 
 def eur(value: float | None, *, signed: bool = False) -> str:
@@ -32,11 +31,6 @@ def amount_text(amount: Amount | float | Mapping[str, Any] | None) -> str:
 def field_text(amount: Amount, signs: NumberSigns) -> str:
     """An amount in a form's field; empty where it differs by customer."""
     return "" if amount.eur is None else number_text(amount.eur, signs)
-
-
-def pct(share: float | None, digits: int = 1) -> str:
-    """A share of 1 as percent."""
-    return NONE if share is None else f"{share * 100:.{digits}f} %"
 
 
 def points(share: float | None) -> str:

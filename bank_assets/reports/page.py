@@ -13,6 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bank_assets.core.words import pct
 from bank_assets.reports import formats
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -49,7 +50,7 @@ def _environment() -> Environment:
     found.filters["count"] = formats.count
     found.filters["number"] = formats.number
     found.filters["p_value"] = formats.p_value
-    found.filters["share"] = lambda value: formats.NONE if value is None else f"{value:.0%}"
+    found.filters["pct"] = pct
     return found
 
 

@@ -27,7 +27,7 @@ _TEMPLATE: Final = """<h1>What would each policy have earned?</h1>
 a call, {{ value }} a subscription; outcomes usable
 {{ document.outcome_delay_days }} day(s) after the call; one decision step a {{ document.step }};
 {% if document.feedback == "full" %}learning from every contact in the history{% else %}learning only from contacts that
-were called, {{ "%.0f"|format(100 * document.exploration_share) }} % of the others called at random{% endif %}.</p>
+were called, {{ document.exploration_share|pct(0) }} of the others called at random{% endif %}.</p>
 <p>Every contact is decided from what was known before its day.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Policies in figures">
 <table>
@@ -40,7 +40,7 @@ were called, {{ "%.0f"|format(100 * document.exploration_share) }} % of the othe
 {% for row in rows %}
 <tr><th scope="row" class="reason">{{ row.name }}<br><span class="quiet">{{ meanings[row.name] }}</span></th>
 <td class="num">{{ "{:,.0f}".format(row.profit_eur) }}</td>
-<td class="num">{{ "–" if row.share_of_oracle is none else "%.1f %%"|format(100 * row.share_of_oracle) }}</td>
+<td class="num">{{ "–" if row.share_of_oracle is none else row.share_of_oracle|pct }}</td>
 <td class="num">{{ "{:,}".format(row.contacts_called) }}</td>
 <td class="num">{{ "{:,}".format(row.subscriptions) }}</td>
 <td class="num">{{ "–" if row.roc_auc is none else "%.3f"|format(row.roc_auc) }}</td>
@@ -57,8 +57,8 @@ with 200 outcomes or more. The oracle and hindsight are bounds, not policies tha
 {% if uncertainty %}
 <h2>Do ranges and forecasts hold?</h2>
 <p>The observed rate of a month and band of probability lay inside its 90 % range in
-{{ uncertainty.ranges.coverage|share }} of {{ uncertainty.ranges.n_cells }} cases. The realised profit of a month lay
-inside its 90 % forecast in {{ uncertainty.forecasts.coverage|share }} of {{ uncertainty.forecasts.months|length }}
+{{ uncertainty.ranges.coverage|pct(0) }} of {{ uncertainty.ranges.n_cells }} cases. The realised profit of a month lay
+inside its 90 % forecast in {{ uncertainty.forecasts.coverage|pct(0) }} of {{ uncertainty.forecasts.months|length }}
 months; interval score {{ uncertainty.forecasts.interval_score|count }} EUR against
 {{ uncertainty.forecasts.climatology_score|count }} EUR of what the last 90 days would have said (smaller is
 better).</p>

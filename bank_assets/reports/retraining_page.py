@@ -51,7 +51,7 @@ No limit was broken: a person or the schedule started the training.{% endif %}</
 <p>{{ retraining.basis }}</p>
 {% if rows %}
 <p class="quiet">{{ comparison.rows|count }} contacts from {{ comparison.first_day }} to {{ comparison.last_day }},
-{{ comparison.subscribed|count }} of them subscribed. Differences with their {{ comparison.confidence|share }} interval
+{{ comparison.subscribed|count }} of them subscribed. Differences with their {{ comparison.confidence|pct(0) }} interval
 from resampled days; one that contains 0 may be chance.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Old and new model in figures">
 <table id="measures"><thead><tr><th scope="col">Measure</th><th scope="col" class="num">Old</th>
@@ -76,7 +76,7 @@ from resampled days; one that contains 0 may be chance.</p>
 <a href="../drift/{{ retraining.drift_page }}">Which customers changed</a> · {% endif %}
 Economics: {{ economics.cost_amount }} a call, {{ economics.value_amount }} a subscription
 {%- if economics.single_break_even is not none %}; a call is worth it from a
-probability of {{ "%.0f"|format(100 * economics.single_break_even) }}%{% endif %}.</p>
+probability of {{ economics.single_break_even|pct(0) }}{% endif %}.</p>
 """
 
 

@@ -23,8 +23,9 @@ of a contact counts.{% else %}Nothing.{% endif %}</p>
 <th scope="col" class="num">Replaced</th></tr></thead>
 <tbody>{% for row, verdict in months %}
 <tr><th scope="row" class="day">{{ row.month }}</th>
-<td><span class="badge {{ "bad" if verdict.errors else "watch" if verdict.warnings else "good" }}">
-{{- "held" if verdict.errors else "passed, with hints" if verdict.warnings else "passed" }}</span></td>
+<td><span class="badge {{ "bad" if verdict.errors else "watch" if verdict.warnings or not row.contacts else "good" }}">
+{{- "held" if verdict.errors else "no contacts" if not row.contacts else "passed, with hints" if verdict.warnings
+else "passed" }}</span></td>
 <td class="num">{{ row.rows|count }}</td><td class="num">{{ row.contacts|count }}</td>
 <td class="num">{{ row.uncorrected|count }}</td><td class="num">{{ row.superseded|count }}</td></tr>
 {% if verdict.errors or verdict.warnings or row.violations %}
@@ -45,7 +46,8 @@ of a contact counts.{% else %}Nothing.{% endif %}</p>
 def validation_page(months: Sequence[tuple[MonthProfile, Mapping[str, Any]]], *, has_data_docs: bool) -> str:
     """The page of all months, in order of time: what each month's deliveries look like, and the verdict on them."""
     held = [profile.month for profile, verdict in months if verdict["errors"]]
-    headline = f"Validation of contacts: {len(months) - len(held)} of {len(months)} months passed"
+    filled = [profile.month for profile, verdict in months if profile.contacts or verdict["errors"]]
+    headline = f"Validation of contacts: {len(filled) - len(held)} of {len(filled)} months passed"
     return render(
         _TEMPLATE, title=headline, headline=headline, held=held, months=months[::-1], has_data_docs=has_data_docs
     )

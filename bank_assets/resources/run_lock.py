@@ -81,7 +81,7 @@ def _locked(path: Path) -> IO[str] | None:
     """The open file with its lock, or None if there is none or somebody else holds it."""
     try:
         stream = path.open("r+")  # a network file system grants exclusive locks to writers only
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return None
     if try_lock(stream):
         return stream

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from bank_assets.contract.columns import YES_NO, Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
+from bank_assets.contract.values import iso_day, number_text
 from bank_assets.landing.contract_in_use import check_contract
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import SourceError
@@ -39,7 +41,7 @@ _NAME: Final = "pulled.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """How far a database was read: the last watermark, and the digests of the rows that have it."""
+    """How far a database was read: the last watermark, and the digests of the rows that have it, or a day to come."""
 
     value: str | int | float | None = None
     rows: tuple[str, ...] = ()
@@ -59,16 +61,21 @@ class _Reached:
     def __init__(self, before: Watermark) -> None:
         self._delivered, self._at = frozenset(before.rows), before.value
         self.value, self.rows, self.content = before.value, list(before.rows), hashlib.sha256()
+        self.ahead: list[str] = []
 
     def is_new(self, fields: list[str], value: str | int | float | None) -> bool:
         """Take a row with its watermark, and say whether no pull before delivered it."""
         digest = hashlib.sha256(json.dumps(fields).encode())
         if value is not None:
-            if value == self._at and digest.hexdigest() in self._delivered:
+            is_ahead = _is_to_come(value)
+            if is_ahead:  # a mistake, behind which no later row would be found
+                self.ahead.append(digest.hexdigest())
+            if (is_ahead or value == self._at) and digest.hexdigest() in self._delivered:
                 return False
-            if value != self.value:
+            if not is_ahead and value != self.value:
                 self.value, self.rows = value, []
-            self.rows.append(digest.hexdigest())
+            if not is_ahead:
+                self.rows.append(digest.hexdigest())
         self.content.update(digest.digest())
         return True
 
@@ -153,7 +160,8 @@ def _deliver(connection: Connection, settings: Settings, marks: Path) -> Pulled:
         path = folder / (_NAME.replace(".", f"-{reached.content.hexdigest()[:12]}.") if mark else _NAME)
         is_new = publish_if_changed(stream, temporary, path)
     if mark:
-        write_atomic(marks, json.dumps(asdict(Watermark(reached.value, tuple(reached.rows)))).encode())
+        rows = tuple(dict.fromkeys([*reached.rows, *reached.ahead]))
+        write_atomic(marks, json.dumps(asdict(Watermark(reached.value, rows))).encode())
     return Pulled(written if is_new else 0, path if is_new else None)
 
 
@@ -202,17 +210,30 @@ def _spelled(value: Any, column: Column, sent: SentText) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, int | float | Decimal):
-        is_whole = column.kind is ColumnKind.INTEGER and value % 1 == 0  # neither of NaN nor of infinity
-        number = str(int(value)) if is_whole else format(value, "f") if isinstance(value, Decimal) else repr(value)
+        if not math.isfinite(value):  # NaN and infinity, which the rules refuse
+            return str(value)
+        is_whole = column.kind is ColumnKind.INTEGER and value == int(value)
+        number = str(int(value)) if is_whole or isinstance(value, int) else _plain(value)
         return number.replace(".", sent.decimal_sign(column.source))
     return str(value)
 
 
+def _plain(value: float | Decimal) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else number_text(value)
+
+
 def _watermark(value: Any, mark: str) -> str | int | float:
     """A watermark as JSON keeps it; the database reads a text as its own type."""
-    if value is None:
+    if value is None or value != value:  # NaN, above which there is nothing
         raise SourceError(
             f"BANK_SOURCE_WATERMARK: expected a watermark in every row, found one without {mark}; nothing was "
             "delivered, fill it or leave such rows out by the query."
         )
     return value if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def _is_to_come(value: str | int | float) -> bool:
+    """Whether a watermark is a day or time after tomorrow."""
+    if not isinstance(value, str) or iso_day(value[:10]) is None:
+        return False
+    return value[:10] > (datetime.now(UTC) + timedelta(days=1)).date().isoformat()

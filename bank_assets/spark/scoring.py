@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import contract_on_record
 from bank_assets.core.arrays import FloatArray, Rows
-from bank_assets.core.economics.call_plan import best_first, deciles
+from bank_assets.core.economics.call_plan import deciles, ranked
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, Economics
 from bank_assets.core.economics.suppression import CUSTOMER_ID, SuppressionList, persons_of
 from bank_assets.core.features.as_of import AsOfState
@@ -112,7 +112,7 @@ def score_campaign(
             "probability": proba,
             "probability_low": table.column("probability_low"),
             "probability_high": table.column("probability_high"),
-            "decile": deciles(best_first(profit, np.asarray(campaign.contact_ids, dtype=np.str_))).astype(np.int32),
+            "decile": deciles(ranked(profit, np.asarray(campaign.contact_ids, dtype=np.str_))).astype(np.int32),
             "expected_profit_eur": profit,
             COST_COLUMN: np.broadcast_to(cost, len(proba)),
             VALUE_COLUMN: np.broadcast_to(value, len(proba)),

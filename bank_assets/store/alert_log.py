@@ -96,7 +96,10 @@ class AlertLog:
     @property
     def size(self) -> int:
         """Size of the file in bytes."""
-        return self.path.stat().st_size if self.path.is_file() else 0
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -21,6 +21,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def changed_at(path: Path) -> int:
+    """When a file last changed, ns since the epoch; 0 if it is gone, as files may be between listing and looking."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames inside a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -54,7 +62,7 @@ def publish(stream: BinaryIO, temporary: Path, path: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of killed writers; nobody else may be writing to the folder."""
     for leftover in folder.glob(".*.tmp"):
-        leftover.unlink()
+        leftover.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.core.model.scorer import BundleError, digest_files, read_bundle
-from bank_assets.store.atomic_files import sync_folder, write_atomic
+from bank_assets.store.atomic_files import changed_at, sync_folder, write_atomic
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class BundleCache:
 
     def prune(self, newest: int, *, spare: tuple[str, str]) -> None:
         """Remove all but the `newest` versions written last; the version and digest of `spare` stay in any case."""
-        for old in sorted(self.folder.glob("[0-9]*"), key=_written)[:-newest]:
+        for old in sorted(self.folder.glob("[0-9]*"), key=changed_at)[:-newest]:
             if old.name != self._name(*spare):
                 shutil.rmtree(old, ignore_errors=True)
 
@@ -91,11 +91,3 @@ def verify(version: str, files: Mapping[str, bytes], expected: str) -> None:
             f"version {version}: expected digest {expected}, found {found}; "
             "the artifacts were changed after registration, roll back to another version."
         )
-
-
-def _written(folder: Path) -> float:
-    """When a folder was last written; 0 if another replica has removed it."""
-    try:
-        return folder.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

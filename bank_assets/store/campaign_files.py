@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
 
+from bank_assets.contract.values import escaped
 from bank_assets.store.atomic_files import publish, temporary_beside
 
 FOLDER: Final = "campaigns"  # folder of delivered files, in the landing folder
@@ -26,11 +27,18 @@ _NAME_CHARACTERS: Final = 60
 _QUOTED_CHARACTERS: Final = 120  # the temporary file of an upload has a longer name
 _SUFFIX_CHARACTERS: Final = 8
 _DIGEST_CHARACTERS: Final = 16
+_UPLOADS: Final = "[0-9a-f]" * _DIGEST_CHARACTERS + "-*"  # whatever else lies in the folder is none of ours
 _ENDINGS: Final = (".csv", ".tsv", ".gz", ".zip", ".parquet")
 
 
 class UnknownCampaignError(LookupError):
     """No such list; the message says what to do."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"campaign list: expected one of the lists on this page, found {key[:80]!r}; uploads are kept "
+            f"{KEPT_DAYS} days, upload it again."
+        )
 
 
 def campaign_of(file_name: str) -> str:
@@ -67,12 +75,14 @@ class CampaignFiles:
 
     def all(self) -> list[CampaignFile]:
         """Delivered lists by name, then uploads, the newest first."""
-        delivered = [CampaignFile(f"{DELIVERED}:{name}", name, path) for name, path in self._delivered().items()]
+        # Browsers send a line break in another form than the page has it.
+        names = {escaped(name): path for name, path in self._delivered().items()}
+        delivered = [CampaignFile(f"{DELIVERED}:{name}", name, path) for name, path in names.items()]
         return delivered + [_upload(path) for _, path in sorted(self._uploads(), reverse=True)]
 
     def _uploads(self) -> Iterator[tuple[float, Path]]:
         """The uploads with their times; another process may remove one meanwhile."""
-        for path in self._uploaded.glob("[!.]*"):
+        for path in self._uploaded.glob(_UPLOADS):
             with suppress(FileNotFoundError):
                 yield path.stat().st_mtime, path
 
@@ -81,10 +91,7 @@ class CampaignFiles:
         for found in self.all():
             if found.key == key:
                 return found
-        raise UnknownCampaignError(
-            f"campaign list: expected one of the lists on this page, found {key[:80]!r}; uploads are kept "
-            f"{KEPT_DAYS} days, upload it again."
-        )
+        raise UnknownCampaignError(key)
 
     def keep(self, name: str, content: bytes, check: Callable[[Path, str], object]) -> CampaignFile:
         """Store an upload unless `check`, which reads the temporary file under the name of the list, raises."""

@@ -39,8 +39,6 @@ class ContactStore:
         """
         payload = [column.table for column in self._contract.payload]
         rows = self._last_arrivals(payload, months)
-        # Ids break ties within a day, so that the order does not depend on files.
-        rows = rows.sort_values(["contact_date", "contact_id"], kind="stable")
         outcomes = self._reports()
         if as_of is not None:
             outcomes = outcomes[pd.to_datetime(outcomes["arrived_on"]) < pd.Timestamp(as_of)]
@@ -50,7 +48,7 @@ class ContactStore:
         # pandas holds Arrow dates as objects, with NaN for contacts without an outcome
         arrived = pd.to_datetime(joined["arrived_on"]).to_numpy().astype("datetime64[D]")
         columns: dict[str, Any] = {name: joined[name].to_numpy() for name in payload}
-        return Contacts(
+        contacts = Contacts(
             joined["contact_id"].to_numpy(dtype=object),
             frame_from_tables(columns, self._contract),
             dates,
@@ -58,6 +56,7 @@ class ContactStore:
             joined["is_subscribed"].eq(True).to_numpy(dtype=bool),
             self._contract,
         )
+        return contacts.in_time_order()
 
     def last_correction(self) -> np.datetime64:
         """The last day on which an outcome arrived that contradicts an earlier one of its contact; NaT if none did."""

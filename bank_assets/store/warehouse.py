@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -33,6 +34,7 @@ from bank_assets.store.locks import locked
 COMPRESSION: Final = "zstd"
 
 _SCHEMA_VERSION: Final = 1
+_SNAPSHOT: Final = re.compile("[0-9]{19}-[0-9a-f]{8}")  # whatever else lies in the folder is none of ours
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -202,9 +204,10 @@ class Warehouse:
         folder = self._table_path(table) / "snapshots"
         with self._locked(table):
             referenced = {entry.snapshot for entry in self.manifest(table).values()}
-            newest_first = sorted((path for path in folder.glob("*") if path.name not in referenced), reverse=True)
+            ours = {path.name for path in folder.glob("*") if _SNAPSHOT.fullmatch(path.name)}
+            newest_first = sorted(ours - referenced, reverse=True)
             oldest_allowed = time.time_ns() - int(min_age_seconds * 1e9)
-            removed = [path.name for path in newest_first[keep:] if int(path.name.split("-")[0]) <= oldest_allowed]
+            removed = [name for name in newest_first[keep:] if int(name.split("-")[0]) <= oldest_allowed]
             for name in removed if not is_dry_run else ():
                 shutil.rmtree(folder / name)
         return removed

@@ -187,12 +187,12 @@ def test_what_lands_not_is_named_with_its_rows(draft_of):
     text = written("n", lambda k: "about 5" if k == 7 else k + 1, 150) + '58;"one quote;5\n'
     draft, check = draft_of(text.replace("2021-03-03", "1999-03-03", 1))
     assert draft.contract.first_month == "2021-03"
-    assert "0.7% are no numbers and are rejected: 'about 5'." in said(draft, "n")
+    assert "0.7 % are no numbers and are rejected: 'about 5'." in said(draft, "n")
     assert "1 lines are left out. row: expected quotes around whole values" in said(draft, "")
     found = check()
     assert found.codes == {"n.not_an_integer_in_range": 1, "row.open_quote": 1, "contact_date.not_a_usable_day": 1}
     assert any('found "about 5" (1 times)' in line for line in found.lines)
-    assert list(found.lines)[-1] == "rejected: 3 of 151 rows (2.0%)"
+    assert list(found.lines)[-1] == "rejected: 3 of 151 rows (2.0 %)"
 
 
 def test_columns_whose_signs_differ_have_their_own(draft_of):

@@ -8,6 +8,7 @@ import pytest
 from bank_assets.assets.validation import judge_months, page_of_all_months, profile_of, verdict_on
 from bank_assets.contract.uci import UCI
 from bank_assets.core.drift.month_profile import MonthProfile
+from bank_assets.reports.validation_page import validation_page
 from bank_assets.settings import Settings
 from bank_assets.store.derivations import fingerprint
 from bank_assets.store.lineage import far_from_others
@@ -52,17 +53,24 @@ def test_too_many_unusable_rows_hold_the_month_until_they_are_corrected(store, s
     deliver(store, names(0, 50), names(50, 100), spoiled)
     found = judged(store, settings).metadata
     assert not found["passed"]
-    assert "found 50.0% (50 of 100)" in found["errors"][0]
+    assert "found 50.0 % (50 of 100)" in found["errors"][0]
     page = page_of_all_months(store, settings)
     assert "0 of 1 months passed" in page
     assert "age.not_an_integer_in_range 50" in page
-    assert "found 50.0% (50 of 100)" in page
+    assert "found 50.0 % (50 of 100)" in page
 
     deliver(store, names(0, 100), names(50, 100), replace(spoiled, rows=150, contacts=100, uncorrected=0))
     found = judged(store, settings).metadata
     assert found["passed"]
     assert found["reject_rate"] == 0.0
     assert "1 of 1 months passed" in page_of_all_months(store, settings)
+
+
+def test_a_month_without_contacts_did_not_pass():
+    empty, found = MonthProfile("2020-03"), {"errors": [], "warnings": []}
+    page = validation_page([(empty, found), (MonthProfile(MONTH, rows=9, contacts=9), found)], has_data_docs=False)
+    assert "1 of 1 months passed" in page
+    assert page.count(">no contacts</span>") == page.count(">passed</span>") == 1
 
 
 def test_a_table_without_a_profile_keeps_its_verdict(store):

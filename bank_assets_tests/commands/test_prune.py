@@ -1,5 +1,7 @@
 """Pruning removes what nothing refers to, and nothing else."""
 
+import re
+
 import pyarrow as pa
 import pytest
 
@@ -22,7 +24,12 @@ def snapshots(store, table):
 
 
 def test_old_snapshots_go_and_the_one_in_use_stays(store, capsys):
+    others = [store.root / "contacts" / "snapshots" / name for name in (".DS_Store", "notes.txt", "1-a.tmp")]
+    for other in others:
+        other.touch()
     assert main(["prune", "--days", "0", "--keep", "0"]) == 0
+    for other in others:
+        other.unlink()
     assert snapshots(store, "contacts") == [store.entry("contacts", "2010-01").snapshot]
     assert store.read("contacts", ["2010-01"]).column("value").to_pylist() == [2]
     assert "contacts: 2 snapshots" in capsys.readouterr().out
@@ -36,6 +43,13 @@ def test_training_sets_stay_because_records_of_decisions_name_them(store):
 def test_young_snapshots_stay(store):
     assert main(["prune"]) == 0
     assert len(snapshots(store, "contacts")) == 3
+
+
+@pytest.mark.parametrize("words", [["--days", "nan"], ["--days", "1e400"], ["--days=-1"], ["--keep", "1_0"]])
+def test_an_unusable_number_is_refused_by_name(store, capsys, words):
+    with pytest.raises(SystemExit):
+        main(["prune", *words])
+    assert re.search("argument --(days|keep): expected a .*number of at least 0, found", capsys.readouterr().err)
 
 
 def test_a_dry_run_removes_nothing(store, capsys):

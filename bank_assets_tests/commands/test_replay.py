@@ -140,9 +140,7 @@ class TestRefusals:
         ("words", "reported"),
         [
             (["--value", "0"], "value per subscription"),
-            (["--value=-3"], "value per subscription"),
-            (["--value", "nan"], "value per subscription"),
-            (["--cost", "1e9"], "cost per contact"),
+            (["--cost", "1000000000"], "cost per contact"),
             (["--outcome-delay-days", "0"], "outcome delay"),
             (["--first-day", "2030-01-01"], "choose other days"),
             (["--feedback", "called", "--exploration-share", "0"], "exploration"),
@@ -154,7 +152,10 @@ class TestRefusals:
         assert reported in " ".join(output.err.split())
         assert output.out == ""
 
-    @pytest.mark.parametrize("words", [["--policies", "everyone"], ["--policies", ""], ["--first-day", "May"]])
+    @pytest.mark.parametrize(
+        "words",
+        [["--policies", "everyone"], ["--policies", ""], ["--first-day", "May"], ["--value=-3"], ["--value", "nan"]],
+    )
     def test_unusable_words_are_refused_by_the_parser(self, home, capsys, words):
         with pytest.raises(SystemExit) as stop:
             call(home, *words)

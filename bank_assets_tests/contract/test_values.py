@@ -1,16 +1,20 @@
 """One text, one value: numbers by declared signs, identifiers, blanks, and the proposal of what may have been meant."""
 
+import math
+
 import pytest
 
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen, NumberSigns
 from bank_assets.contract.uci import UCI
 from bank_assets.contract.values import (
+    NumberError,
     decimal_number,
     found_words,
     is_identifier,
     meant,
     nearest,
     number_text,
+    number_within,
     visible,
     whole_number,
 )
@@ -89,6 +93,22 @@ def test_decimals_have_the_declared_sign_and_any_number_of_digits(text, signs, n
 )
 def test_an_amount_of_money_that_may_be_thousands_is_refused(text, signs, number):
     assert decimal_number(text, signs, is_money=True) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "says"),
+    [
+        *((text, {}, "a number from 0 to 1,000") for text in ("nan", "inf", "1e400", "1e2", "1_0", "-1", "1,5", "")),
+        ("2.000", {"is_money": True}, 'found "2.000" (did you mean 2000?)'),
+        ("7.5", {"is_whole": True}, 'expected a whole number from 0 to 1,000, found "7.5"'),
+        ("1001", {"high": math.inf, "low": 2_000}, "a number of at least 2,000, found"),
+    ],
+)
+def test_a_number_that_a_person_writes_has_bounds_and_one_way_to_be_written(text, kind, says):
+    assert number_within(" 7.5\n", 0, 1_000) == 7.5
+    with pytest.raises(NumberError) as fault:
+        number_within(text, **{"low": 0, "high": 1_000, **kind})
+    assert says in str(fault.value)
 
 
 @pytest.mark.parametrize("signs", [POINT, GERMAN, FRENCH])

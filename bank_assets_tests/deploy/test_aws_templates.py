@@ -77,6 +77,9 @@ def test_what_computes_or_decides_gets_the_settings_of_its_environment(templates
             for _, container in containers(templates[f"bank-{environment}-{stack}"]):
                 variables = {one["Name"]: one["Value"] for one in container.get("Environment", [])}
                 found[container["Name"]] = stated[environment]["settings"].items() <= variables.items()
+                if found[container["Name"]]:  # links in alerts, reports and runs lead to people's addresses
+                    address = variables["BANK_UI_URL"]["Fn::Join"][1]
+                    assert address == ["https://dagster.", {"Ref": "Domain"}], container["Name"]
         assert {name for name, has_settings in found.items() if has_settings} == {"code", "run", "app"}
 
 

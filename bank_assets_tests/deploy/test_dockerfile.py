@@ -83,9 +83,18 @@ def test_the_serving_image_has_every_module_that_serving_imports(tmp_path):
         for file in (tmp_path / "serving").rglob("*.py")
         if file.name not in {"__init__.py"}
     ]
-    code = f"import importlib; [importlib.import_module(name) for name in {names}]"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    code = f"""import importlib, sys; [importlib.import_module(name) for name in {names}]
+files = {{one.__cached__: one.__file__ or "" for one in sys.modules.values() if getattr(one, "__cached__", None)}}
+print(*(compiled for compiled, file in files.items() if file.startswith("{tmp_path}")))"""
+    (compiling,) = re.findall(r"^RUN (.*compileall.*)$", stage("serving"), re.MULTILINE)
+    command = compiling.replace("/opt/venv/bin/python", sys.executable).replace("/opt/bank", str(tmp_path))
+    subprocess.run(command.split(), check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2_000:]
+    compiled = done.stdout.split()
+    assert len(compiled) > len(names)
+    assert [path for path in compiled if not Path(path).is_file()] == []
+    assert compiling in stage("pipeline")
     shutil.rmtree(tmp_path / "bank_assets" / "contract")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert "bank_assets.contract" in done.stderr

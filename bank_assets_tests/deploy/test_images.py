@@ -94,6 +94,7 @@ def test_an_image_says_what_it_is_and_is_not_root(images, target):
     env = dict(one.split("=", 1) for one in config["Env"])
     assert labels["revision"] == env["BANK_REVISION"] == env["BANK_CODE_VERSION"] != "unknown"
     assert labels["created"].startswith("20")
+    assert "app.cpython" in in_image(images, target, "ls serving/__pycache__")
     assert set(config["Volumes"]) == {"/var/lib/bank", "/tmp"}
     assert ("Healthcheck" in config) == (target == "serving")
     assert in_image(images, target, "id -u; find / -xdev -type f -perm /6000 | wc -l").split() == ["10001", "0"]

@@ -26,6 +26,8 @@ STACKS = {
     "SPARK_MASTER": "there is no cluster: a run computes in its own task",
     "SPARK_MEMORY": "half of a run's memory",
     "ALERT_URLS": "a secret",
+    "PUBLIC_URL": "the domain, a parameter of the stack",
+    "UI_URL": "the domain, a parameter of the stack",
     "SOURCE_PASSWORD": "a secret, given as a file",
     "LOGIN": "always required behind a public address",
     "HTTPS": "always on",

@@ -75,7 +75,7 @@ def test_a_corrected_month_passes(tmp_path):
     spoiled = replace(GOOD, contacts=500, uncorrected=500, violations={"age.not_an_integer_in_range": 500})
     corrected = replace(spoiled, month="2009-02", rows=1_500, contacts=1_000, uncorrected=0)
     months = judge([spoiled, corrected], tmp_path)
-    assert "found 50.0% (500 of 1000)" in months[GOOD.month][ERROR][0]
+    assert "found 50.0 % (500 of 1000)" in months[GOOD.month][ERROR][0]
     assert months["2009-02"] == NOTHING
 
 

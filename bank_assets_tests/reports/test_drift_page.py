@@ -6,9 +6,9 @@ from bs4 import BeautifulSoup
 from bank_assets.contract.uci import UCI
 from bank_assets.core.drift.profile import Profile
 from bank_assets.core.drift.verdict import compare_profiles
+from bank_assets.core.words import pct
 from bank_assets.reports.drift_page import drift_page
 from bank_assets.reports.drift_words import MOST_BARS, bars_of, effects_table, words_of
-from bank_assets.reports.formats import pct
 from bank_assets_tests.world.profiles import profile_of_rows
 
 
@@ -25,7 +25,7 @@ def test_page_says_first_what_moved_and_that_the_loop_acts_on_other_numbers(repo
     assert page.h1.text == "Customers differ in 2 columns"
     said = words_in(page.select_one(".notice"))
     assert "What to do: nothing. The loop does not act on months." in said
-    assert "more than 12% of the contacts beyond noise" in said
+    assert "more than 12 % of the contacts beyond noise" in said
     cards = page.select("article.card")
     assert [card.h3.text for card in cards] == list(report.drifted_columns) == ["job", "age"]
     assert "“" in cards[0].text
@@ -42,7 +42,7 @@ def test_what_changed_is_shown_before_and_now(report, reference, current):
     card = parsed(report, reference, current).select("article.card")[0]
     rows = {row.th.text: [cell.text for cell in row.select("td.num")] for row in card.select("tbody tr")}
     shares = {
-        value: [f"{side.columns['job'].count_of(value) / side.rows:.0%}" for side in (reference, current)]
+        value: [pct(side.columns["job"].count_of(value) / side.rows, 0) for side in (reference, current)]
         for value in ("management", "retired", "student")
     }
     assert rows == shares
@@ -54,7 +54,7 @@ def test_every_column_is_listed_with_its_numbers(report, reference, current):
     rows = {row.th.text: [cell.text.strip() for cell in row.select("td")] for row in table.select("tbody tr")}
     assert list(rows) == [column.column for column in report.columns]
     age = next(column for column in report.columns if column.column == "age")
-    assert rows["age"][:3] == [f"{age.effect:.0%}", f"{age.psi:.3f}", f"{age.ks_distance_rest:.3f}"]
+    assert rows["age"][:3] == [pct(age.effect, 0), f"{age.psi:.3f}", f"{age.ks_distance_rest:.3f}"]
     assert rows["job"][3] == "n/a"
 
 
@@ -110,9 +110,9 @@ def test_weight_of_a_column_in_the_model_says_whether_a_change_matters(report, r
     reported = {card.h3.text: card.select_one(".weight").text for card in page.select("article.card")}
     assert reported == {
         "job": "It hardly matters: below 1 %.",
-        "age": "It matters much: 25% of the model's weight.",
+        "age": "It matters much: 25 % of the model's weight.",
     }
-    assert "carry 25% of the model's weight; those that matter much: age" in page.select_one(".notice").text
+    assert "carry 25 % of the model's weight; those that matter much: age" in page.select_one(".notice").text
     assert "weight" not in parsed(report, reference, current).main.text
 
 
@@ -140,9 +140,9 @@ def test_words_of_each_kind_of_change():
     )
     after = profile_of_rows({"job": ["retired"] * 4, "pdays": [-1, 10, 20, 30], "age": [None] * 4})
     words = {name: words_of(UCI.by_source[name], before.columns[name], after.columns[name]) for name in before.columns}
-    assert words["job"] == "“retired”: 25% before, 100% now"
-    assert words["pdays"] == "-1 in 50% of the contacts before, in 25% now; middle value 100 days before, 20 days now"
-    assert words["age"] == "values in 100% of the contacts before, in 0% now"
+    assert words["job"] == "“retired”: 25 % before, 100 % now"
+    assert words["pdays"] == "-1 in 50 % of the contacts before, in 25 % now; middle value 100 days before, 20 days now"
+    assert words["age"] == "values in 100 % of the contacts before, in 0 % now"
     assert words_of(UCI.by_source["age"], before.columns["age"], before.columns["age"]).startswith(
         "middle value 30 years before"
     )
@@ -151,7 +151,7 @@ def test_words_of_each_kind_of_change():
 def test_missing_values_are_shown_as_missing():
     before, after = (profile_of_rows({"pdays": values}) for values in ([None, None, None, 90], [None, 90, 90, 90]))
     text = words_of(UCI.by_source["pdays"], before.columns["pdays"], after.columns["pdays"])
-    assert text.startswith("no value in 75% of the contacts before, in 25% now; middle value 90 days")
+    assert text.startswith("no value in 75 % of the contacts before, in 25 % now; middle value 90 days")
 
 
 def test_bars_add_up_and_rare_categories_are_put_together():
@@ -174,6 +174,6 @@ def test_effects_of_all_months_are_a_table_with_the_newest_first():
     assert effects_table(effects).splitlines() == [
         "| column | 2009-05 | 2009-04 |",
         "| --- | --: | --: |",
-        "| age | 25% | 10% |",
+        "| age | 25 % | 10 % |",
         "| job | – | – |",
     ]

@@ -7,7 +7,8 @@ from bs4 import BeautifulSoup
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality.comparison import compare_models
 from bank_assets.core.quality.objective import Cohort
-from bank_assets.reports.formats import eur, pct
+from bank_assets.core.words import pct
+from bank_assets.reports.formats import eur
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 
 

@@ -131,7 +131,7 @@ class TestRejectedRows:
         world.warehouse.write("contacts_validation", month, table, "mark", gate)
 
     def test_a_month_over_the_limit_is_not_reported_as_a_gate_too(self, world):
-        self.month(world, 73, ["reject rate: expected at most 5.0%, found 7.3%"])
+        self.month(world, 73, ["reject rate: expected at most 5.0 %, found 7.3 %"])
 
         @dg.asset_check(asset="contacts_validation", name="no_month_is_held")
         def held():
@@ -188,7 +188,7 @@ class TestRejectedRows:
         assert "one id has half of the rows" in found[0]["text"]
 
     def test_a_correction_that_is_still_too_bad_is_reported_again_and_a_good_one_is_not(self, world):
-        error = ["reject rate: expected at most 5.0%, found more"]
+        error = ["reject rate: expected at most 5.0 %, found more"]
         for rejected, errors, reported in ((73, error, 1), (60, error, 1), (0, [], 0)):
             self.month(world, rejected, errors)
             world.report("contacts_validation", {})

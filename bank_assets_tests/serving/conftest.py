@@ -11,4 +11,4 @@ from bank_assets_tests.world.app import (  # noqa: F401  pytest finds fixtures b
     running,
     serving_settings,
 )
-from bank_assets_tests.world.pages import home, pages  # noqa: F401
+from bank_assets_tests.world.pages import home, pages, shown  # noqa: F401

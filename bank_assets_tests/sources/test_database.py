@@ -1,23 +1,27 @@
 """A database as the source: what is new arrives once, and nothing is lost when the database misbehaves."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine, text
 
 from bank_assets.commands import pull as command
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.senders import Sender
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.formats import content_of
 from bank_assets.settings import Settings
-from bank_assets.sources.database import pull
+from bank_assets.sources.database import _spelled, pull
 from bank_assets.sources.source import Source, claim_landing, resolve_history, resolve_source
 from bank_assets.sources.uci import SourceError
 from bank_assets_tests.world.customers import DELIVERED, delimited, delivered
 from bank_assets_tests.world.postgres import create_database
 
+AGE, RATE = UCI.by_source["age"], replace(UCI.by_source["age"], kind=ColumnKind.DECIMAL)
 TYPES = {"contact_date": "DATE", "age": "NUMERIC(5, 1)", "balance": "DOUBLE PRECISION"}
 
 
@@ -81,6 +85,34 @@ def test_the_delivery_is_that_of_a_csv_file_of_the_same_rows(bank, signs):
     path = pull(replace(bank.settings, contract=contract)).path
     text = b"".join(content_of(path, path.name)).decode().replace('"', "")
     assert sorted(text.splitlines()) == sorted(delimited(rows).splitlines())
+
+
+def test_a_watermark_to_come_hides_no_later_row(bank):
+    bank.insert(1, "2010-12-01 10:00:00")
+    bank.insert(2, "2999-01-01 00:00:00")
+    assert bank.pulled() == ["c-1", "c-2"]
+    bank.insert(3, "2010-12-01 11:00:00")
+    assert bank.pulled() == ["c-3"]
+    bank.execute("UPDATE contacts SET age = 59, changed_at = '2010-12-02 10:00:00' WHERE contact_id = 'c-2'")
+    assert bank.pulled() == ["c-2"]
+    assert bank.pulled() == []
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "spelled"),
+    [
+        (float("nan"), AGE, "nan"),
+        (Decimal("Infinity"), AGE, "Infinity"),
+        (58.0, AGE, "58"),
+        (Decimal("58.50"), AGE, "58.50"),
+        (1e-07, RATE, "0.0000001"),
+        (1e20, RATE, "100000000000000000000"),
+        (4.857, RATE, "4.857"),
+        (10**20, AGE, "100000000000000000000"),
+    ],
+)
+def test_a_value_is_written_as_a_sender_would_and_none_ends_the_pull(value, column, spelled):
+    assert _spelled(value, column, SentText(UCI, None)) == spelled
 
 
 def test_many_rows_may_share_a_watermark_and_a_query_may_hold_colons(bank):

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from bank_assets.assets.list_plan import called_rows, plan_of, scores_of, totals_of
 from bank_assets.contract.uci import UCI
-from bank_assets.core.economics.call_plan import best_first, deciles
+from bank_assets.core.economics.call_plan import deciles, ranked
 from bank_assets.core.economics.economics import ColumnAmount, Economics
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
 from bank_assets.store.call_lists import COLUMNS, HOLDOUT, CallListFiles, csv_of
@@ -28,7 +28,7 @@ def scored() -> pa.Table:
             "probability": PROBA,
             "probability_low": PROBA / 2,
             "probability_high": PROBA * 2,
-            "decile": deciles(best_first(profit, np.asarray(IDS))),
+            "decile": deciles(ranked(profit, np.asarray(IDS))),
         }
     )
 
@@ -76,12 +76,12 @@ def test_a_decile_is_a_tenth_of_the_list_by_expected_profit_not_by_probability()
     assert plan.decile[:2].tolist() == [1, 1]
     assert np.bincount(plan.decile)[1:].tolist() == [2] * 10
     profit = PROBA * value - 5.0
-    assert deciles(best_first(profit, np.asarray(IDS))).tolist() == plan.decile.tolist()
+    assert deciles(ranked(profit, np.asarray(IDS))).tolist() == plan.decile.tolist()
 
 
 def test_equal_profits_are_ordered_by_contact_whatever_the_order_of_the_file():
     ids = np.asarray(["b", "a", "c"])
-    assert ids[best_first(np.array([1.0, 1.0, 1.0 + 1e-9]), ids)].tolist() == ["a", "b", "c"]
+    assert ids[ranked(np.array([1.0, 1.0, 1.0 + 1e-9]), ids)].tolist() == ["a", "b", "c"]
 
 
 def test_a_kept_list_is_read_back_and_its_folder_is_closed(tmp_path):

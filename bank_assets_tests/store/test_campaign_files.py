@@ -56,11 +56,21 @@ def test_an_upload_is_checked_and_kept_under_one_name_by_which_its_sender_is_kno
     assert [made.name, *checked, files.get(made.key).name] == [kept] * 3
 
 
-def test_uploads_that_another_process_removes_meanwhile_disturb_nobody(files, tmp_path):
+def test_uploads_that_another_process_removes_meanwhile_and_other_files_disturb_nobody(files, tmp_path):
     kept = files.keep("a.csv", b"1", lambda *_: None)
+    for name in (".DS_Store", "notes.csv", f"._{kept.path.name}"):
+        (tmp_path / "uploads" / name).touch()
+    assert [found.name for found in files.all()] == ["example.csv", "a.csv"]
     (tmp_path / "uploads" / f"{'0' * 16}-gone.csv").symlink_to("nowhere")
     files.keep("b.csv", b"2", lambda *_: None)
     assert kept.key in [found.key for found in files.all()]
+
+
+def test_a_name_shows_its_control_characters_and_is_found_as_a_browser_sends_it(tmp_path):
+    files = CampaignFiles(lambda: {"a\nb\x07.csv": tmp_path / "object.csv"}, tmp_path / "uploads")
+    (found,) = files.all()
+    assert (found.key, found.name) == (r"delivered:a\nb\x07.csv", r"a\nb\x07.csv")
+    assert files.get(found.key) == found
 
 
 def test_every_file_is_a_campaign_of_its_own():

@@ -4,7 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from bank_assets.core.model.scorer import BUNDLE_FILES, digest_files
 from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError
+
+FILES = {name: name.encode() for name in BUNDLE_FILES}
 
 
 class Client:
@@ -16,7 +19,7 @@ class Client:
     def get_model_version(self, name, version):
         if version not in self.versions:
             raise _no_such()
-        return SimpleNamespace(version=version, tags={"bank/digest": "d" * 64}, run_id="run")
+        return SimpleNamespace(version=version, tags={"bank/digest": digest_files(FILES)}, run_id="run")
 
     def get_model_version_by_alias(self, name, alias):
         if alias not in self.aliases:
@@ -47,6 +50,13 @@ def test_a_database_that_does_not_exist_is_not_created_by_asking(tmp_path):
         with pytest.raises(RegistryUnavailableError, match="make run"):
             ask()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_on_disk_is_the_registered_one(registry, monkeypatch):
+    """A registry that was made anew, or restored, counts its versions from 1 again."""
+    registry.bundles.keep("1", {**FILES, "decision.json": b"of another registry"})
+    monkeypatch.setattr(registry, "fetch", lambda _: dict(FILES))
+    assert registry.bundle("1") == FILES
 
 
 def test_a_move_keeps_the_version_before_and_is_safe_to_repeat(registry):

@@ -41,7 +41,7 @@ MEASURED = Evidence(
 
 EFFECT = (
     "On 1,310 contacts from 2009-05-01 to 2009-05-28 the new model would have earned 640 EUR more than the old model, "
-    "which chance does not explain: 9,840 against 9,200 EUR, 90% interval of the difference +110 to +1,190 EUR."
+    "which chance does not explain: 9,840 against 9,200 EUR, 90 % interval of the difference +110 to +1,190 EUR."
 )
 
 

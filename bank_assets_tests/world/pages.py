@@ -16,6 +16,13 @@ def pages(home):
         yield client
 
 
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """One app for a module, for tests that leave nothing behind that others would see."""
+    with open_pages(make_home(tmp_path_factory.mktemp("bank"), fit_demo())) as client:
+        yield client
+
+
 def services(client):
     return client.app.state.services
 

@@ -20,7 +20,7 @@ from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
-from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
+from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState
 from serving.customers.suppressions import Suppressions
@@ -81,7 +81,10 @@ class CallLists:
             day = dt.date.fromisoformat(published.as_of)  # of the rows that state none
             return ScoredList(file, read, score_contacts(read.contacts, day, champion, published, self.payloads))
 
-        chosen = self._scored.get((key, file.stamp, champion.digest, published.digest), score)
+        try:
+            chosen = self._scored.get((key, file.stamp, champion.digest, published.digest), score)
+        except FileNotFoundError:  # deleted since it was listed
+            raise UnknownCampaignError(key) from None
         return chosen, plan_contacts(chosen.scored, settings, self.suppressions.read(), chosen.seed)
 
     def keep_upload(self, name: str, content: bytes) -> CampaignFile:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bank_assets.contract.columns import NumberSigns
-from bank_assets.contract.values import SPACE, decimal_number, found_words, number_meant, whole_number
+from bank_assets.contract.values import SPACE, NumberError, number_within
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules
@@ -48,14 +48,11 @@ def settings_of(form: PlanForm, default: Economics, signs: NumberSigns) -> PlanS
         text, (label, low, high) = getattr(form, name), FIELDS[name]
         if not text and not needed.get(name):
             return None
-        is_whole = name in WHOLE
-        value = whole_number(text, signs) if is_whole else decimal_number(text, signs, is_money=name.endswith("_eur"))
-        if value is None or not low <= value <= high:
-            kind = "a whole number" if is_whole else "a number"
-            found = found_words(text, number_meant(text, signs, is_whole=is_whole))
-            faults.append(FieldError(label, f"{kind} from {low:,.15g} to {high:,.15g}", found))
+        try:
+            return number_within(text, low, high, is_whole=name in WHOLE, is_money=name.endswith("_eur"), signs=signs)
+        except NumberError as fault:
+            faults.append(FieldError(label, fault.expected, fault.found))
             return None
-        return value
 
     numbers: dict[str, Any] = {name: read(name) for name in FIELDS}
     if faults:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from bank_assets.core.economics.call_plan import DECILES, HELD_OUT, REASON_TEXTS, CallPlan, Totals
 from bank_assets.core.economics.holdout import HoldoutError, detectable_lift, lift_test_size
+from bank_assets.core.words import pct
 from bank_assets.reports.charts import Chart, Marker, Series
-from bank_assets.reports.formats import count, eur, number, pct
+from bank_assets.reports.formats import count, eur, number
 from serving.campaigns.call_lists import ScoredList
 from serving.campaigns.planning import PlannedCampaign
 from serving.campaigns.view_models import PlanForm, PlanView
@@ -52,7 +53,7 @@ def _summary(called: Totals) -> str:
 def _tiles(planned: PlannedCampaign) -> list[Tile]:
     plan, forecast = planned.plan, planned.forecast
     called, profit, subscriptions = plan.called, forecast.profit_eur, forecast.subscriptions
-    level = f"{profit.level * 100:.0f} % interval"
+    level = f"{pct(profit.level, 0)} interval"
     cut = float(plan.probability[plan.is_called].min()) if called.n_calls else None
     break_even = planned.settings.economics.single_break_even
     return [

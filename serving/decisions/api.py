@@ -75,13 +75,9 @@ def read_outcome(body: bytes, headers: RawHeaders, contract: Contract) -> Outcom
 
 def create_route(payloads: Payloads) -> HTTPRouteHandler:
     """The route that decides, for requests under a contract."""
-    body = JsonBody(
-        payloads.struct,
-        payloads.request_of,
-        example=payloads.example,
-        scope="predict",
-        is_mapped=payloads.sent.sender is not None,
-    )
+    body = JsonBody(payloads.struct, payloads.request_of, example=payloads.example, scope="predict")
+    if payloads.sent.sender is not None:
+        body.read_by(payloads.request_of)
 
     @post(
         PATH,

@@ -54,9 +54,8 @@ _encode = msgspec.json.Encoder().encode
 def batch_route(payloads: Payloads) -> HTTPRouteHandler:
     """The route, for rows under a contract."""
     customer = payloads.example
-    row = ",".join(map(str, customer.values()))
     content = {
-        **body_of({"type": "string"}, f"{','.join(customer)}\n{row}\n", CSV),
+        **body_of({"type": "string"}, f"{','.join(customer)}\n{','.join(map(str, customer.values()))}\n", CSV),
         **body_of({"type": "array", "maxItems": MAX_ROWS, "items": inlined(payloads.struct)}, [customer]),
     }
 

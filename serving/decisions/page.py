@@ -21,8 +21,8 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.suppression import SUPPRESSED
 from bank_assets.core.model.explanations import ExplainError
 from bank_assets.core.model.scorer import BundleError
+from bank_assets.core.words import pct
 from bank_assets.ledger.records import Decision
-from bank_assets.reports.formats import pct
 from bank_assets.store.registry import RegistryError
 from serving.decisions.deciding import Decider
 from serving.decisions.form import (

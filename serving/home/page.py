@@ -14,8 +14,9 @@ from litestar.response import Template
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from bank_assets.core.words import pct
 from bank_assets.ledger import chain
-from bank_assets.reports.formats import count, eur, number, pct
+from bank_assets.reports.formats import count, eur, number
 from serving.champion.champion import ChampionStore
 from serving.decisions.recorder import Recorder
 from serving.home.view_models import HomePage, HomeState

@@ -12,9 +12,10 @@ from typing import Any, Final
 from bank_assets.contract.contract import Contract
 from bank_assets.core.model.reasons import label_of
 from bank_assets.core.quality.objective import best_first, ordered_by
+from bank_assets.core.words import pct
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.reports.charts import Chart, Series
-from bank_assets.reports.formats import amount_text, count, eur, number, pct
+from bank_assets.reports.formats import amount_text, count, eur, number
 from bank_assets.reports.model_charts import calibration_chart, profit_chart
 from serving.decisions.form import labels_of
 from serving.model.schemas import ModelInfo

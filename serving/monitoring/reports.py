@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from bank_assets.core.drift.report import DriftReport
 from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.quality.performance_report import PerformanceReport
 from bank_assets.store.alert_log import FILE_NAME, AlertLog, LoggedAlert
+from bank_assets.store.atomic_files import changed_at
 from serving.web.templating import static_url
 
 T = TypeVar("T")
@@ -69,7 +71,7 @@ class Reports:
     @property
     def faults(self) -> dict[str, str]:
         """Why a report that was wanted could not be read, by its path below the folder; until it changes."""
-        return {name: why for name, (at, why) in sorted(self._faults.items()) if at == _stamp(self.folder / name)}
+        return {name: why for name, (at, why) in sorted(self._faults.items()) if at == changed_at(self.folder / name)}
 
     def run_summary(self) -> RunSummary | None:
         """What the last pipeline run said at its end."""
@@ -107,12 +109,11 @@ class Reports:
 
     def openable(self) -> list[tuple[str, str]]:
         """(path, name) of the reports that exist and people may open."""
-        validations = sorted((self.folder / "data_docs" / "validations").rglob("*.html"))
-        newest = [validations[-1].relative_to(self.folder).as_posix()] if validations else []
+        walked = os.walk(self.folder / "data_docs" / "validations")  # unlike rglob, it bears that a run replaces them
+        pages = [Path(base, name) for base, _, names in walked for name in names if name.endswith(".html")]
+        newest = [max(pages).relative_to(self.folder).as_posix()] if pages else []
         drift = sorted((self.folder / "drift").glob("????-??.html"), reverse=True)[:LISTED_PAGES]
-        retraining = sorted(
-            (self.folder / "retraining").glob("v*.html"), key=lambda page: page.stat().st_mtime_ns, reverse=True
-        )[:LISTED_PAGES]
+        retraining = sorted((self.folder / "retraining").glob("v*.html"), key=changed_at, reverse=True)[:LISTED_PAGES]
         named = (
             *((f"retraining/{page.name}", f"Retraining: version {page.stem[1:]}") for page in retraining),
             *((f"drift/{page.name}", f"Drift in {page.stem}") for page in drift),
@@ -131,6 +132,12 @@ class Reports:
         The app's policy allows no inline style. So the style of our own pages has an address of its own, ending in
         `.css`, and pages of others, whose styles are inline or on other sites, get the app's.
         """
+        try:
+            return self._content(path)
+        except FileNotFoundError:  # replaced since it was found
+            return None
+
+    def _content(self, path: str) -> tuple[bytes, str] | None:
         page = self._file(path.removesuffix(".css") + ".html") if path.endswith(".css") else None
         if page and (block := STYLE_BLOCK.search(page.read_bytes())):
             return block.group(1), OPEN_TYPES[".css"]
@@ -158,7 +165,7 @@ class Reports:
         return target if is_open else None
 
     def _fault(self, name: str, why: str) -> None:
-        found = (_stamp(self.folder / name), why)
+        found = (changed_at(self.folder / name), why)
         if self._faults.get(name) != found:
             logger.warning("report not read", extra={"report": name, "error": why})
         self._faults[name] = found
@@ -176,11 +183,3 @@ class Reports:
             return None
         found: T = known[1]
         return found
-
-
-def _stamp(path: Path) -> int:
-    """When a file last changed; 0 if it is not there."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

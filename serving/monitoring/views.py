@@ -9,10 +9,11 @@ from typing import Final
 from bank_assets.core.alerts.alert import AlertKind, key_of
 from bank_assets.core.drift.report import DriftReport
 from bank_assets.core.quality.performance_report import PerformanceReport, WindowPerformance
+from bank_assets.core.words import pct
 from bank_assets.landing.register import Withdrawal
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_page import by_column, rate_chart
-from bank_assets.reports.formats import amount_text, count, eur, number, pct
+from bank_assets.reports.formats import amount_text, count, eur, number
 from bank_assets.store.alert_log import FILE_NAME, LoggedAlert
 from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LoopHistory
@@ -28,10 +29,14 @@ OVERVIEWS: Final = ("/", "/monitoring")  # pages that show alerts: a link from t
 
 
 def fault_notices(reports: Reports) -> list[Notice]:
-    """Reports that could not be read for this page."""
+    """Reports that could not be read for this page, one notice for those of a folder with the same fault."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, why in reports.faults.items():
+        folder = name.rpartition("/")[0]
+        alike.setdefault((folder, why), []).append(f"A line of {name}" if name == FILE_NAME else name)
     return [
-        Notice(WATCH, f"{'A line of ' if name == FILE_NAME else ''}{name} cannot be read", why)
-        for name, why in reports.faults.items()
+        Notice(WATCH, f"{', '.join(names[:2])}{f' and {len(names) - 2} more' * (len(names) > 2)} cannot be read", why)
+        for (_, why), names in alike.items()
     ]
 
 

@@ -8,9 +8,11 @@ State-changing requests from another site are refused in both modes; pages add a
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,6 +20,7 @@ from litestar.connection import ASGIConnection
 from litestar.params import QueryParameter
 from sqlalchemy import Engine
 
+from bank_assets.contract.values import NumberError, number_within
 from bank_assets.ledger import accounts
 from bank_assets.ledger.accounts import Identity
 from serving.settings import ServingSettings
@@ -181,19 +184,45 @@ def _admission(scope: Scope) -> Admission:
 
 
 @lru_cache(maxsize=100)
-def _declared(handler: BaseRouteHandler) -> tuple[str, ...]:
-    """Names that the handler's signature declares as query parameters."""
-    parameters = handler.parsed_fn_signature.parameters.items()
-    return tuple(name for name, one in parameters if isinstance(one.kwarg_definition, QueryParameter))
+def _declared(handler: BaseRouteHandler) -> dict[str, Callable[[str], object]]:
+    """The query parameters that the handler's signature declares, and what reads their text."""
+    return {
+        name: _reader(name, {one.annotation, *one.args}, one.kwarg_definition)
+        for name, one in handler.parsed_fn_signature.parameters.items()
+        if isinstance(one.kwarg_definition, QueryParameter)
+    }
 
 
-def refuse_unknown(handler: BaseRouteHandler, query: bytes) -> None:
-    """Refuse undeclared query parameters: a search with a misspelled criterion would return every decision."""
-    known = _declared(handler)
-    given = dict.fromkeys(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-    if unknown := [name for name in given if name not in known]:
-        expected = f"only the parameters {', '.join(known)}" if known else "no parameter"
-        raise PayloadError(*(FieldError(name[:60], expected, "an unknown parameter") for name in unknown[:20]))
+def _reader(name: str, types: set[Any], declared: QueryParameter) -> Callable[[str], object]:
+    if not types & {int, float}:
+        return str
+    low, high = declared.ge, declared.le
+    return partial(
+        number_within,
+        low=-math.inf if low is None else float(low),
+        high=math.inf if high is None else float(high),
+        is_whole=int in types,
+        is_money=name.endswith("_eur"),
+    )
+
+
+def refuse_parameters(handler: BaseRouteHandler, query: bytes) -> None:
+    """Refuse undeclared query parameters, and numbers that are not written as everywhere, such as nan or 1e3.
+
+    A search with a misspelled criterion would return every decision.
+    """
+    known, faults = _declared(handler), []
+    for name, text in dict.fromkeys(parse_qsl(query.decode("latin-1"), keep_blank_values=True)):
+        if name not in known:
+            expected = f"only the parameters {', '.join(known)}" if known else "no parameter"
+            faults.append(FieldError(name[:60], expected, "an unknown parameter"))
+            continue
+        try:
+            known[name](text)
+        except NumberError as fault:
+            faults.append(FieldError(name, fault.expected, fault.found))
+    if faults:
+        raise PayloadError(*faults[:20])
 
 
 def admitting(app: ASGIApp) -> ASGIApp:
@@ -216,7 +245,7 @@ def admitting(app: ASGIApp) -> ASGIApp:
                     "admin for another key or role."
                 )
         if (query := scope["query_string"]) and scope["path"].startswith("/api/"):
-            refuse_unknown(handler, query)
+            refuse_parameters(handler, query)
         await app(scope, receive, send)
 
     return admit

@@ -83,7 +83,6 @@ class JsonBody(Generic[T]):
         example: Mapping[str, Any],
         scope: str,
         problems: tuple[int, ...] = (),
-        is_mapped: bool = False,
     ) -> None:
         """Prepare the decoder.
 
@@ -94,14 +93,16 @@ class JsonBody(Generic[T]):
             example: a body, for the document.
             scope: that the operation needs, for the document.
             problems: statuses beside the usual ones, for the document.
-            is_mapped: whether `reread` reads every body, as what the decoder takes may mean something else.
         """
         self.type = of
         self._decode = msgspec.json.Decoder(of).decode
-        self._is_mapped = is_mapped
         self._reread = reread
         self._schema = inlined(of)
         self.route = secured(scope, *problems, content=body_of(self._schema, example))
+
+    def read_by(self, read: Callable[[object], T]) -> None:
+        """Read every body, decoded as plain JSON, by a function: what the struct takes may mean something else."""
+        self._decode = lambda body: read(msgspec.json.decode(body))
 
     def read(self, body: bytes, headers: RawHeaders = ()) -> T:
         """Decode a body.
@@ -114,8 +115,6 @@ class JsonBody(Generic[T]):
             if name == b"content-encoding" or (name == b"content-type" and value != b"application/json"):
                 check_format(name.decode(), value.decode("latin-1"), (JSON,))
         try:
-            if self._is_mapped and self._reread is not None:
-                return self._reread(msgspec.json.decode(body))
             return self._decode(body)
         except msgspec.ValidationError as error:
             if self._reread is not None:

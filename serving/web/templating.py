@@ -23,7 +23,8 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
 from bank_assets.core.training.algorithms import ALGORITHMS
-from bank_assets.reports.formats import NONE, amount_text, count, eur, number, p_value, pct, points
+from bank_assets.core.words import NONE, pct
+from bank_assets.reports.formats import amount_text, count, eur, number, p_value, points
 from serving.web.chrome import chrome_of
 from serving.web.problems import Problem
 from serving.web.view_models import PartPage, ProblemPart

@@ -13,6 +13,7 @@ from bank_assets.core.alerts.alert import Alert, AlertKind, DefaultChannel, Occu
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import Evidence, LimitComparison, ResponseAction, ResponsePolicy, ViolationKind
+from bank_assets.core.words import pct
 
 
 def run_failed(when: Occurrence, job: str, step: str, error: str, message: str, since: str) -> Alert:
@@ -100,9 +101,9 @@ def rows_rejected(
         AlertKind.ROWS_REJECTED,
         (month, contacts_digest),  # a correction that is still too bad has another digest
         Tone.BAD,
-        f"{share:.1%} of the rows of {month} were rejected",
+        f"{pct(share)} of the rows of {month} were rejected",
         f"{rejected:,} of {rows_in:,} delivered rows cannot be used{f', {fault}' if fault else ''}; "
-        f"allowed are {limit:.1%}. They are held and not learned from; the other months go on.",
+        f"allowed are {pct(limit)}. They are held and not learned from; the other months go on.",
         "The reasons stand beside each row in the table rejected_contacts. Correct the file and land it again.",
     )
 

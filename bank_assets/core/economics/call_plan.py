@@ -90,7 +90,7 @@ class CallPlan:
     @cached_property
     def ranking(self) -> NDArray[np.intp]:
         """All rows by expected profit, the best first, and by contact_id where it is equal, (n_contacts,)."""
-        return best_first(self.expected_profit_eur, self.contact_id)
+        return ranked(self.expected_profit_eur, self.contact_id)
 
     @property
     def call_order(self) -> NDArray[np.intp]:
@@ -167,7 +167,7 @@ class CallPlan:
         }
 
 
-def best_first(expected_profit_eur: FloatArray, contact_id: NDArray[np.str_]) -> NDArray[np.intp]:
+def ranked(expected_profit_eur: FloatArray, contact_id: NDArray[np.str_]) -> NDArray[np.intp]:
     """Rows by expected profit, the best first, and by the contact's id where it is equal; all (n_contacts,)."""
     return np.lexsort((contact_id, -np.rint(expected_profit_eur * MICROS).astype(np.int64)))
 

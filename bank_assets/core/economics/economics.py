@@ -18,6 +18,7 @@ from msgspec.structs import force_setattr
 from numpy.typing import ArrayLike
 
 from bank_assets.core.arrays import BoolArray, FloatArray, Rows
+from bank_assets.core.words import pct
 
 MAXIMUM_EUR: Final = 10_000_000.0
 """Larger amounts are refused as an error of unit (cents, basis points)."""
@@ -126,7 +127,7 @@ class BalanceValue(msgspec.Struct, frozen=True, tag_field="kind", tag="balance")
             )
 
     def __str__(self) -> str:
-        return f"{self.share:.1%} of {self.column}, {self.minimum_eur:g} to {self.maximum_eur:g} EUR"
+        return f"{pct(self.share)} of {self.column}, {self.minimum_eur:g} to {self.maximum_eur:g} EUR"
 
     def of(self, rows: Rows) -> FloatArray:
         """EUR per row, (n,)."""

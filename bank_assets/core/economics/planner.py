@@ -22,7 +22,7 @@ from bank_assets.core.economics.call_plan import (
     MICROS,
     NOT_WORTH_CALLING,
     CallPlan,
-    best_first,
+    ranked,
 )
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.holdout import holdout_mask
@@ -120,7 +120,7 @@ def plan_calls(
     is_wanted, gain = profit > 0, profit
     if economics.calls_from is not None:  # then limits are spent on subscriptions, whatever a call earns
         is_wanted, gain = proba >= economics.calls_from, np.rint(proba * value * MICROS).astype(np.int64)
-    ranking = best_first(profit / MICROS, ids)
+    ranking = ranked(profit / MICROS, ids)
     candidates = ranking[(is_open & is_wanted)[ranking]]
     selection = select(gain[candidates], cost_cents[candidates], budget, capacity)
 

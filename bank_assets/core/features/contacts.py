@@ -126,7 +126,7 @@ class Contacts:
         return records_at(self, mask)
 
     def in_time_order(self) -> Contacts:
-        """Sort by day, then by id: fits that draw rows depend on the order, and tables keep no order of arrival."""
+        """Sort by day, then by id: fits that draw rows depend on the order, and files keep none."""
         return self.rows(np.lexsort((self.contact_ids.astype(str), self.contact_dates)))
 
     def known_as_of(self, as_of: np.datetime64) -> BoolArray:
@@ -160,11 +160,13 @@ class Contacts:
         )
 
     def learning_data(self, as_of: np.datetime64) -> LearningData:
-        """Return contacts whose outcome is known on a day, with features, in time order.
+        """Return contacts whose outcome is known on a day, with features; the contacts must be in time order.
 
         Later contacts and outcomes do not enter, not even through a rate.
         """
-        known = self.rows(self.known_as_of(as_of)).in_time_order()
+        if (np.diff(self.contact_dates) < np.timedelta64(0, "D")).any():
+            raise ValueError("contacts: expected them in time order, on which fits depend; sort them first.")
+        known = self.rows(self.known_as_of(as_of))
         return LearningData(
             known.features(), known.contact_dates, known.known_on, known.is_subscribed, as_of, self.contract
         )

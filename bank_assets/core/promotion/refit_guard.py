@@ -23,6 +23,7 @@ from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.bootstrap import paired_bootstrap
 from bank_assets.core.training.recipes import Recipe, encode, fit_recipe
+from bank_assets.core.words import pct
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _sentence(found: Sequence[Mapping[str, Any]]) -> str:
     ]
     return (
         f"the recipe fitted on what is known today {'; '.join(reported)}; P(worse) = {found[0]['P_worse']:.3f} "
-        f"(refused beyond {LIMITS.tolerance:.0%} with P >= {LIMITS.confidence:g})"
+        f"(refused beyond {pct(LIMITS.tolerance, 0)} with P >= {LIMITS.confidence:g})"
     )
 
 

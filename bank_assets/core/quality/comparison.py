@@ -15,6 +15,7 @@ from bank_assets.core.arrays import FloatArray, IntArray, central_interval
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.bootstrap import CONFIDENCE, BootstrapGain, paired_bootstrap_statistic
 from bank_assets.core.quality.objective import F1, PROFIT, Cohort
+from bank_assets.core.words import pct
 
 MINIMUM_ROWS: Final = 100
 MINIMUM_OF_CLASS: Final = 10
@@ -81,7 +82,7 @@ class ModelComparison:
         chance = "which may be chance" if profit.low <= 0.0 <= profit.high else "which chance does not explain"
         return (
             f"{span} the new model would have earned {change} than {old}, {chance}: {profit.now:,.0f} against "
-            f"{profit.before:,.0f} EUR, {self.confidence:.0%} interval of the difference {profit.low:+,.0f} to "
+            f"{profit.before:,.0f} EUR, {pct(self.confidence, 0)} interval of the difference {profit.low:+,.0f} to "
             f"{profit.high:+,.0f} EUR."
         )
 

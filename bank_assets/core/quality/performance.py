@@ -26,6 +26,7 @@ from bank_assets.core.quality.performance_report import (
     PerformanceStatus,
     WindowPerformance,
 )
+from bank_assets.core.words import pct
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def _message(latest: WindowPerformance | None, model: str, policy: PerformancePo
         )
     if latest.status is PerformanceStatus.OUTCOMES_MISSING:
         return (
-            f"No verdict on {model}: expected outcomes of all but {policy.assumed_limit:.0%} of the contacts after "
+            f"No verdict on {model}: expected outcomes of all but {pct(policy.assumed_limit, 0)} of the contacts after "
             f"{policy.maturity_days} days, found {latest.assumed_rows} of {latest.rows} without one in {span}; "
             f"deliver the missing outcomes."
         )

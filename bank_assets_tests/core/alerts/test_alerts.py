@@ -158,7 +158,7 @@ def test_only_recalibrations_stay_on_the_pages():
 
 def test_numbers_are_in_the_text():
     assert "73 of 1,000" in EACH["rows"].text
-    assert "7.3%" in EACH["rows"].title
+    assert "7.3 %" in EACH["rows"].title
     assert "a.csv" in EACH["gate"].text
     assert "5 minutes" in EACH["digest"].title
 

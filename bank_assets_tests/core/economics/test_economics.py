@@ -30,8 +30,8 @@ from bank_assets.core.quality.performance import measure_performance
     [
         (ConstantAmount(5.0), 5.0, "5 EUR"),
         (ColumnAmount("fee"), [2.5, 7.5], "EUR by fee"),
-        (BalanceValue(0.02, 10.0, 300.0, "balance"), [10.0, 40.0], "2.0% of balance, 10 to 300 EUR"),
-        (BalanceValue(0.02, 10.0, 30.0, "balance"), [10.0, 30.0], "2.0% of balance, 10 to 30 EUR"),
+        (BalanceValue(0.02, 10.0, 300.0, "balance"), [10.0, 40.0], "2.0 % of balance, 10 to 300 EUR"),
+        (BalanceValue(0.02, 10.0, 30.0, "balance"), [10.0, 30.0], "2.0 % of balance, 10 to 30 EUR"),
     ],
     ids=["constant", "column", "balance", "balance_capped"],
 )

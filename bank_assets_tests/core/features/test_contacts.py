@@ -57,6 +57,8 @@ def test_time_order_is_by_day_and_within_it_by_id():
     contacts = made_contacts(4, 3)
     ordered = contacts.rows(np.asarray([9, 1, 10, 0])).in_time_order()
     assert ordered.contact_ids.tolist() == ["c0", "c1", "c10", "c9"]
+    with pytest.raises(ValueError, match="in time order"):
+        contacts.rows(np.asarray([9, 1])).learning_data(FIRST + 5 * DAY)
 
 
 def test_rows_of_learning_data_stay_together():

@@ -47,11 +47,24 @@ def test_an_uploaded_list_is_planned_and_its_bad_rows_are_named(client):
     ],
     ids=["empty", "columns missing", "no row", "not text", "known only after the call"],
 )
-def test_a_file_that_does_not_fit_is_refused_and_not_kept(client, text):
-    response = upload(client, text)
+def test_a_file_that_does_not_fit_is_refused_and_not_kept(shown, text):
+    response = upload(shown, text)
     assert response.status_code == 422
     assert soup_of(response).select_one("[data-testid=problem] li")
-    assert not list((client.app.state.services.settings.bundles / "uploads").glob("*"))
+    assert not list((shown.app.state.services.settings.bundles / "uploads").glob("*"))
+
+
+def test_an_upload_that_is_deleted_between_finding_and_reading_is_404(client, monkeypatch):
+    address = upload(client, csv_text(delivered(client)[:5])).headers["location"]
+    found = campaign_files.CampaignFiles.get
+
+    def vanishing(files, key):
+        file = found(files, key)
+        file.path.unlink()
+        return file
+
+    monkeypatch.setattr(campaign_files.CampaignFiles, "get", vanishing)
+    assert client.get(address).status_code == 404
 
 
 def test_uploads_are_forgotten(client, monkeypatch):
@@ -61,11 +74,11 @@ def test_uploads_are_forgotten(client, monkeypatch):
     assert client.get(first).status_code == 404
 
 
-def test_the_way_on_from_a_refused_upload_is_a_page(client):
-    refused = soup_of(upload(client, "no;header\n"))
+def test_the_way_on_from_a_refused_upload_is_a_page(shown):
+    refused = soup_of(upload(shown, "no;header\n"))
     (way,) = refused.select("[data-testid=problem] a")
     assert refused.h1.text == "This file cannot be used"
     assert not {"422", "contract", "payload"} & set(refused.main.text.lower().split())
-    page = soup_of(client.get(way["href"]))
-    example = client.get(page.select_one("#h-upload a")["href"])
-    assert upload(client, example.text).status_code == 303
+    page = soup_of(shown.get(way["href"]))
+    example = shown.get(page.select_one("#h-upload a")["href"])
+    assert upload(shown, example.text).status_code == 303

@@ -56,11 +56,11 @@ def test_the_answer_is_the_scorers_own_number(client, payload, bundle_a, app):
     assert answer["probability"] == scores.probability[0]
 
 
-def test_single_and_batch_give_the_same_bits(client, payload):
+def test_single_and_batch_give_the_same_bits(running, payload):
     rows = [{**payload, "age": 20 + i, "balance": 37 * i} for i in range(60)]
-    singles = [client.post(PATH, json=row).json()["probability"] for row in rows]
-    as_json = client.post(f"{PATH}/batch", json=rows).json()
-    as_csv = client.post(f"{PATH}/batch", content=csv_of(rows, ";"), headers={"content-type": "text/csv"}).json()
+    singles = [running.post(PATH, json=row).json()["probability"] for row in rows]
+    as_json = running.post(f"{PATH}/batch", json=rows).json()
+    as_csv = running.post(f"{PATH}/batch", content=csv_of(rows, ";"), headers={"content-type": "text/csv"}).json()
     assert [row["probability"] for row in as_json["predictions"]] == singles
     assert [row["probability"] for row in as_csv["predictions"]] == singles
 
@@ -105,12 +105,12 @@ def test_the_models_own_threshold_decides_if_it_is_set(client, payload):
         assert plan["called"]["n_calls"] == (plan["calls"][0]["probability"] >= 0.3 if plan["calls"] else 0)
 
 
-def test_stated_economics_decide_and_are_recorded(client, payload):
-    cheap = client.post(PATH, json={**payload, "economics": {"cost_eur": 0.01}}).json()
-    dear = client.post(PATH, json={**payload, "economics": {"cost_eur": 49.9, "value_eur": 50}}).json()
+def test_stated_economics_decide_and_are_recorded(running, payload):
+    cheap = running.post(PATH, json={**payload, "economics": {"cost_eur": 0.01}}).json()
+    dear = running.post(PATH, json={**payload, "economics": {"cost_eur": 49.9, "value_eur": 50}}).json()
     assert (cheap["decision"], dear["decision"]) == ("call", "do_not_call")
     assert cheap["economics"] == {"cost_eur": 0.01, "value_eur": 50.0}
-    assert client.get(f"{PATH}/{dear['id']}").json()["economics"] == {"cost_eur": 49.9, "value_eur": 50.0}
+    assert running.get(f"{PATH}/{dear['id']}").json()["economics"] == {"cost_eur": 49.9, "value_eur": 50.0}
 
 
 def test_reasons_add_up_to_the_probability(client, payload):
@@ -126,19 +126,19 @@ def test_reasons_add_up_to_the_probability(client, payload):
     assert "reasons" not in client.post(PATH, json=payload).json()
 
 
-def test_a_value_outside_training_is_scored_and_flagged(client, payload):
-    answer = client.post(PATH, json={**payload, "balance": 500_000}).json()
+def test_a_value_outside_training_is_scored_and_flagged(running, payload):
+    answer = running.post(PATH, json={**payload, "balance": 500_000}).json()
     assert [(f["flag"], f["field"], f["found"]) for f in answer["flags"]] == [
         ("outside_training_range", "balance", "500000")
     ]
-    assert client.get(f"{PATH}/{answer['id']}").json()["flags"] == answer["flags"]
+    assert running.get(f"{PATH}/{answer['id']}").json()["flags"] == answer["flags"]
 
 
-def test_a_date_far_past_the_state_is_flagged_as_stale(client, payload):
-    assert not client.post(PATH, json={**payload, "contact_date": "2010-12-17"}).json()["stale_features"]
-    assert client.post(PATH, json={**payload, "contact_date": "2010-12-18"}).json()["stale_features"]
+def test_a_date_far_past_the_state_is_flagged_as_stale(running, payload):
+    assert not running.post(PATH, json={**payload, "contact_date": "2010-12-17"}).json()["stale_features"]
+    assert running.post(PATH, json={**payload, "contact_date": "2010-12-18"}).json()["stale_features"]
     without = {name: payload[name] for name in PAYLOAD}
-    assert client.post(PATH, json=without).json()["stale_features"]
+    assert running.post(PATH, json=without).json()["stale_features"]
 
 
 @pytest.mark.parametrize(
@@ -212,8 +212,8 @@ def test_a_refused_request_leaves_no_record(client, payload):
     assert client.get(PATH).json() == {"predictions": [], "next": None}
 
 
-def test_a_body_beyond_the_limit_is_refused(client):
-    response = client.post(PATH, content=b" " * 70_000, headers={"content-type": "application/json"})
+def test_a_body_beyond_the_limit_is_refused(running):
+    response = running.post(PATH, content=b" " * 70_000, headers={"content-type": "application/json"})
     assert response.status_code == 413
     assert response.headers["content-type"] == "application/problem+json"
 
@@ -236,8 +236,8 @@ def test_search_pages_through_everything_once(client, payload):
     "params",
     [{"cursor": "x"}, {"cursor": "9" * 30}, {"since": "soon"}, {"limit": 0}, {"limit": 501}, {"decision": "?"}],
 )
-def test_bad_search_parameters_are_422(client, params):
-    assert client.get(PATH, params=params).status_code == 422
+def test_bad_search_parameters_are_422(running, params):
+    assert running.get(PATH, params=params).status_code == 422
 
 
 def test_replay_is_identical(client, payload):
@@ -289,11 +289,11 @@ def test_an_erased_decision_replays_as_erased_and_the_chain_verifies(client, pay
     assert (verified["ok"], verified["records"], verified["erased"]) == (True, 2, 1)
 
 
-def test_an_unknown_decision_is_404(client):
+def test_an_unknown_decision_is_404(running):
     for response in (
-        client.get(f"{PATH}/{new_id()}"),
-        client.post(f"{PATH}/{new_id()}/replay"),
-        client.get(f"{PATH}/nonsense"),
+        running.get(f"{PATH}/{new_id()}"),
+        running.post(f"{PATH}/{new_id()}/replay"),
+        running.get(f"{PATH}/nonsense"),
     ):
         assert response.status_code == 404
         assert response.json()["type"] == "/problems/not-found"

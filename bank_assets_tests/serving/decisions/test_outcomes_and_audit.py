@@ -114,12 +114,12 @@ def test_everybody_who_is_not_called_has_a_reason(client, payload):
     ).json()["suppression_sha256"]  # fmt: skip
 
 
-def test_contacts_may_state_their_own_economics(client, payload):
+def test_contacts_may_state_their_own_economics(running, payload):
     people = contacts(payload, 6)
     people[3] |= {"economics": {"cost_eur": 1_000}}
     people[4] |= {"economics": {"value_eur": 5_000}}
     body = {"contacts": people, "contact_date": AS_OF, "economics": {"cost_eur": 2, "value_eur": 60}}
-    plan = client.post("/api/v1/campaigns/plan", json=body).json()
+    plan = running.post("/api/v1/campaigns/plan", json=body).json()
     calls = {call["contact_id"]: call for call in plan["calls"]}
     assert {other["contact_id"]: other["reason"] for other in plan["not_called"]}["c-003"] == "not_worth_calling"
     assert (calls["c-004"]["cost_eur"], calls["c-004"]["value_eur"], calls["c-004"]["rank"]) == (2.0, 5_000.0, 1)
@@ -128,20 +128,20 @@ def test_contacts_may_state_their_own_economics(client, payload):
         assert call["expected_profit_eur"] == pytest.approx(profit, abs=1e-6)
 
 
-def test_a_subscription_may_be_worth_a_share_of_the_balance(client, payload):
+def test_a_subscription_may_be_worth_a_share_of_the_balance(running, payload):
     people = contacts(payload, 6)
     by_balance = {"share": 0.1, "minimum_eur": 30, "maximum_eur": 90}
     body = {"contacts": people, "contact_date": AS_OF, "value_by_balance": by_balance, "economics": {"cost_eur": 0.01}}
-    plan = client.post("/api/v1/campaigns/plan", json=body).json()
+    plan = running.post("/api/v1/campaigns/plan", json=body).json()
     found = {call["contact_id"]: call["value_eur"] for call in plan["calls"]}
     assert found == {p["contact_id"]: min(max(p["balance"] * 0.1, 30), 90) for p in people}
     assert plan["amounts"]["value"] == {"kind": "balance", "column": "balance", **by_balance}
 
 
-def test_a_hold_out_is_random_but_the_same_for_the_same_list(client, payload):
+def test_a_hold_out_is_random_but_the_same_for_the_same_list(running, payload):
     body = {"contacts": contacts(payload, 60), "contact_date": AS_OF, "holdout_share": 0.3, "list_id": "may"}
-    first, again = (client.post("/api/v1/campaigns/plan", json=body).json() for _ in range(2))
-    other = client.post("/api/v1/campaigns/plan", json={**body, "list_id": "june"}).json()
+    first, again = (running.post("/api/v1/campaigns/plan", json=body).json() for _ in range(2))
+    other = running.post("/api/v1/campaigns/plan", json={**body, "list_id": "june"}).json()
     assert first == again
     assert first["holdout"]["n_held_out"] > 0
     assert first["calls"] != other["calls"]
@@ -173,8 +173,8 @@ def test_plans_that_do_not_fit(running, payload, change, field):
         assert response.json()["errors"][0]["field"] == field
 
 
-def test_a_contact_without_an_id_cannot_be_planned(client, payload):
-    response = client.post("/api/v1/campaigns/plan", json={"contacts": [payload]})
+def test_a_contact_without_an_id_cannot_be_planned(running, payload):
+    response = running.post("/api/v1/campaigns/plan", json={"contacts": [payload]})
     assert response.json()["errors"][0]["field"] == "contacts[0].contact_id"
 
 
@@ -197,9 +197,9 @@ def test_verification_finds_tampering_and_takes_an_anchor(client, payload):
     assert (bad["ok"], bad["first_bad_seq"]) == (False, 2)
 
 
-def test_an_erasure_needs_exactly_one_subject(client):
+def test_an_erasure_needs_exactly_one_subject(running):
     for body in ({"reason": "because"}, {"reason": "because", "contact_id": "a", "prediction_id": "b"}):
-        assert client.post("/api/v1/audit/erasures", json=body).status_code == 422
+        assert running.post("/api/v1/audit/erasures", json=body).status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -236,8 +236,8 @@ def test_unknown_errors_and_subclasses_have_their_place():
     ("method", "path", "status"),
     [("GET", "/nope", 404), ("DELETE", PATH, 405), ("GET", "/api/v1/outcomes", 405), ("POST", "/health/live", 405)],
 )
-def test_the_frameworks_own_errors_have_the_same_shape(client, method, path, status):
-    response = client.request(method, path)
+def test_the_frameworks_own_errors_have_the_same_shape(running, method, path, status):
+    response = running.request(method, path)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     assert {"type", "title", "status", "detail", "instance", "request_id"} <= set(response.json())
@@ -253,14 +253,14 @@ def api_routes(client) -> set[tuple[str, str]]:
     }
 
 
-def test_every_json_route_has_a_row_in_the_docs(client):
+def test_every_json_route_has_a_row_in_the_docs(running):
     text = Path("docs/api.md").read_text()
     rows = {(m, p) for m, p in re.findall(r"^\| `(GET|POST)` \| `(/[^`]*)` \|", text, flags=re.MULTILINE)}
-    assert rows == api_routes(client)
+    assert rows == api_routes(running)
 
 
-def test_openapi_shows_the_bounds_of_the_contract(client):
-    document = client.get("/schema/openapi.json").json()
+def test_openapi_shows_the_bounds_of_the_contract(running):
+    document = running.get("/schema/openapi.json").json()
     body = document["paths"][PATH]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["additionalProperties"] is False
     assert (body["properties"]["age"]["minimum"], body["properties"]["age"]["maximum"]) == (16, 120)
@@ -269,13 +269,13 @@ def test_openapi_shows_the_bounds_of_the_contract(client):
     assert "$ref" not in json.dumps(body)
 
 
-def test_the_api_page_needs_nothing_from_elsewhere(client):
-    page = client.get("/docs")
+def test_the_api_page_needs_nothing_from_elsewhere(running):
+    page = running.get("/docs")
     assert page.status_code == 200
     sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert sources
     for source in sources:
         assert source.startswith("/")
-        assert client.get(source).status_code == 200
-    assert "SwaggerUIBundle" in client.get("/docs/ui.js").text
+        assert running.get(source).status_code == 200
+    assert "SwaggerUIBundle" in running.get("/docs/ui.js").text
     assert "<script>" not in page.text

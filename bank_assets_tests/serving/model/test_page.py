@@ -11,9 +11,9 @@ from bank_assets_tests.world.demo_home import soup_of, token_of
 from bank_assets_tests.world.pages import services
 
 
-def test_monitoring_shows_drift_by_column_and_month(pages):
-    page = soup_of(pages.get("/monitoring"))
-    report = services(pages).settings.platform.reports / "drift" / "2010-09.json"
+def test_monitoring_shows_drift_by_column_and_month(shown):
+    page = soup_of(shown.get("/monitoring"))
+    report = services(shown).settings.platform.reports / "drift" / "2010-09.json"
     document = json.loads(report.read_text())
     table = page.select_one("[data-testid=drift]")
     months = [one.text for one in table.select("thead th")][1:]
@@ -31,11 +31,11 @@ def test_monitoring_shows_drift_by_column_and_month(pages):
     assert links[2].endswith("/20101102/contacts.html")
 
 
-def test_monitoring_shows_each_judged_day_with_its_numbers_limits_and_answer(pages):
-    page = soup_of(pages.get("/monitoring"))
+def test_monitoring_shows_each_judged_day_with_its_numbers_limits_and_answer(shown):
+    page = soup_of(shown.get("/monitoring"))
     rows = {row.th.text: row for row in page.select("[data-testid=judged] tbody tr")}
     assert list(rows) == [f"2010-11-{day}" for day in (17, 16, 15, 14, 13)]
-    for row in responses.history(services(pages).ledger):
+    for row in responses.history(services(shown).ledger):
         compared = comparisons(Evidence.from_record(row.evidence), ResponsePolicy())
         shown = rows[row.as_of].select("td.num")
         assert [one.select_one(".badge") is not None for one in shown] == [one.is_violated for one in compared]
@@ -71,9 +71,9 @@ def test_a_loop_that_stopped_needs_a_person_until_it_tries_again(pages):
     assert "stopped" not in soup_of(pages.get("/")).select_one("section[aria-labelledby=attention]").text
 
 
-def test_what_is_drawn_on_hover_and_in_the_table_are_the_reports_values(pages):
-    page = soup_of(pages.get("/monitoring"))
-    document = json.loads((services(pages).settings.platform.reports / "performance.json").read_text())
+def test_what_is_drawn_on_hover_and_in_the_table_are_the_reports_values(shown):
+    page = soup_of(shown.get("/monitoring"))
+    document = json.loads((services(shown).settings.platform.reports / "performance.json").read_text())
     figure = page.select_one("#chart-profit")
     table = [[cell.text for cell in row.select("th, td")] for row in figure.select("tbody tr")]
     assert table == [
@@ -83,9 +83,9 @@ def test_what_is_drawn_on_hover_and_in_the_table_are_the_reports_values(pages):
     assert hovers == [[name, f"Decisions: {own}", f"Everyone: {everyone}"] for name, own, everyone in table]
 
 
-def test_each_chart_is_drawn_by_the_server_with_a_table(pages):
+def test_each_chart_is_drawn_by_the_server_with_a_table(shown):
     for path in ("/monitoring", "/model"):
-        figures = soup_of(pages.get(path)).select("figure.chart")
+        figures = soup_of(shown.get(path)).select("figure.chart")
         assert figures
         for figure in figures:
             assert figure.select("svg[role=img] path")
@@ -106,9 +106,9 @@ def test_reports_are_open_but_customers_are_not(pages):
         assert pages.get(f"/reports/{path}").status_code == 404, path
 
 
-def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reasons(pages):
-    page = soup_of(pages.get("/model"))
-    metrics = services(pages).store.champion.decision["metrics"]
+def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reasons(shown):
+    page = soup_of(shown.get("/model"))
+    metrics = services(shown).store.champion.decision["metrics"]
     low, value, high = metrics["intervals"]["roc_auc"]
     auc = next(one for one in page.select(".tile") if one.dt.text == "AUC").get_text(" ", strip=True)
     assert f"{value:.3f}" in auc
@@ -133,12 +133,12 @@ def test_the_model_page_puts_the_objective_first(pages):
     assert "Recipes are chosen by F1" in page.text
 
 
-def test_the_model_page_shows_what_the_recalibration_did_to_the_log_loss(pages):
-    identity = {one.dt.text: one.dd.text for one in soup_of(pages.get("/model")).select("dl.pairs > div")}
+def test_the_model_page_shows_what_the_recalibration_did_to_the_log_loss(shown):
+    identity = {one.dt.text: one.dd.text for one in soup_of(shown.get("/model")).select("dl.pairs > div")}
     assert "+0.050 to +0.120" in identity["Recalibration"]
     assert "log loss 0.3312 to 0.3304 on the 1,240 latest matured outcomes" in identity["Recalibration"]
-    assert pages.get("/api/v1/model").json()["recalibration"]["log_loss_after"] == 0.3304
-    published = services(pages).store.published
+    assert shown.get("/api/v1/model").json()["recalibration"]["log_loss_after"] == 0.3304
+    published = services(shown).store.published
     assert "recalibration" not in published.text  # a decision records what it rests on
 
 

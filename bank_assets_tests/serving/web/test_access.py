@@ -191,44 +191,44 @@ def test_an_api_key_in_a_cookie_is_no_session(guarded):
         {"origin": "http://127.0.0.1:9999"},
     ],
 )
-def test_requests_that_another_site_makes_a_browser_send_are_refused(client, payload, headers):
-    assert client.post(PATH, json=payload, headers=headers).status_code == 403
-    assert client.get("/api/v1/model", headers=headers).status_code == 200
+def test_requests_that_another_site_makes_a_browser_send_are_refused(running, payload, headers):
+    assert running.post(PATH, json=payload, headers=headers).status_code == 403
+    assert running.get("/api/v1/model", headers=headers).status_code == 200
 
 
-def test_a_proxy_that_drops_the_port_is_named_with_the_line_to_set(client, payload):
-    told = client.post(PATH, json=payload, headers={"origin": "http://bank.example:8080", "host": "127.0.0.1"})
+def test_a_proxy_that_drops_the_port_is_named_with_the_line_to_set(running, payload):
+    told = running.post(PATH, json=payload, headers={"origin": "http://bank.example:8080", "host": "127.0.0.1"})
     assert told.status_code == 403
     for part in ("'http://bank.example:8080'", "'127.0.0.1'", "proxy_set_header Host $http_host;"):
         assert part in told.json()["detail"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "same-origin"}, {"origin": "http://127.0.0.1"}])
-def test_own_pages_and_programs_pass(client, payload, headers):
-    assert client.post(PATH, json=payload, headers=headers).status_code == 201
+def test_own_pages_and_programs_pass(running, payload, headers):
+    assert running.post(PATH, json=payload, headers=headers).status_code == 201
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "", "[::2]"])
-def test_local_mode_answers_only_to_local_names(client, host):
-    assert client.get("/api/v1/model", headers={"host": host}).status_code == 403
-    assert client.get("/api/v1/model", headers={"host": "localhost:8000"}).status_code == 200
+def test_local_mode_answers_only_to_local_names(running, host):
+    assert running.get("/api/v1/model", headers={"host": host}).status_code == 403
+    assert running.get("/api/v1/model", headers={"host": "localhost:8000"}).status_code == 200
 
 
-def test_every_answer_has_an_id_and_the_security_headers(client, payload):
+def test_every_answer_has_an_id_and_the_security_headers(running, payload):
     for response in (
-        client.get("/health/live"),
-        client.get("/nowhere"),
-        client.post(PATH, json=payload),
-        client.post(PATH, json={}),
+        running.get("/health/live"),
+        running.get("/nowhere"),
+        running.post(PATH, json=payload),
+        running.post(PATH, json={}),
     ):
         assert response.headers["x-request-id"]
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert "unsafe-inline" not in response.headers["content-security-policy"].split("style-src")[0]
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["cache-control"] == "no-store"
-    given = client.post(PATH, json={}, headers={"x-request-id": "abc-123"})
+    given = running.post(PATH, json={}, headers={"x-request-id": "abc-123"})
     assert given.headers["x-request-id"] == given.json()["request_id"] == "abc-123"
-    assert client.get("/health/live", headers={"x-request-id": "a b\tc"}).headers["x-request-id"] != "a b\tc"
+    assert running.get("/health/live", headers={"x-request-id": "a b\tc"}).headers["x-request-id"] != "a b\tc"
 
 
 def test_logs_are_json_lines_without_customer_data(serving_settings, registry, published, payload, caplog):

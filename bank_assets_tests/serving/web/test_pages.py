@@ -11,8 +11,8 @@ ALL_PAGES = ("/", "/predict", "/campaign", "/monitoring", "/model", "/audit")
 
 
 @pytest.mark.parametrize("path", ALL_PAGES)
-def test_every_page_says_source_model_and_economics(pages, path):
-    response = pages.get(path)
+def test_every_page_says_source_model_and_economics(shown, path):
+    response = shown.get(path)
     page = soup_of(response)
     assert response.status_code == 200
     assert response.headers["vary"] == "HX-Request"
@@ -26,8 +26,8 @@ def test_every_page_says_source_model_and_economics(pages, path):
 
 
 @pytest.mark.parametrize("path", [*ALL_PAGES, "/login", "/nowhere"])
-def test_every_page_can_be_used_with_keyboard_and_screen_reader(pages, path):
-    page = soup_of(pages.get(path))
+def test_every_page_can_be_used_with_keyboard_and_screen_reader(shown, path):
+    page = soup_of(shown.get(path))
     assert len(page.select("h1")) == 1
     assert page.select_one("a.skip")["href"] == "#main"
     for field in page.select("input:not([type=hidden]), select, textarea"):
@@ -47,8 +47,8 @@ def test_every_page_can_be_used_with_keyboard_and_screen_reader(pages, path):
 
 
 @pytest.mark.parametrize("path", ALL_PAGES)
-def test_every_form_works_without_scripts(pages, path):
-    for form in soup_of(pages.get(path)).select("form"):
+def test_every_form_works_without_scripts(shown, path):
+    for form in soup_of(shown.get(path)).select("form"):
         assert form["action"].startswith("/")
         assert form["method"] in ("get", "post")
         if form["method"] == "post":
@@ -59,13 +59,13 @@ def test_every_form_works_without_scripts(pages, path):
     ("path", "marker"),
     [("/", "#attention"), ("/campaign?list=delivered:example.csv", "[data-testid=plan]"), ("/audit", ".empty")],
 )
-def test_the_same_address_gives_page_and_partial(pages, path, marker):
-    whole, part = soup_of(pages.get(path)), soup_of(pages.get(path, headers=HTMX))
+def test_the_same_address_gives_page_and_partial(shown, path, marker):
+    whole, part = soup_of(shown.get(path)), soup_of(shown.get(path, headers=HTMX))
     assert whole.html is not None
     assert part.html is None
     assert whole.select_one(marker) is not None
     assert part.select_one(marker) is not None
-    restored = pages.get(path, headers={**HTMX, "HX-History-Restore-Request": "true"})
+    restored = shown.get(path, headers={**HTMX, "HX-History-Restore-Request": "true"})
     assert soup_of(restored).html is not None
 
 

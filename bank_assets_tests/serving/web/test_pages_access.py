@@ -1,5 +1,6 @@
 """Access to pages: login, roles, form tokens, headers; and pages when something is missing."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -16,9 +17,9 @@ PASSWORD = "correct horse battery"
 PAGES = ("/", "/predict", "/campaign", "/monitoring", "/model", "/audit")
 
 
-@pytest.fixture
-def home(tmp_path):
-    found = make_home(tmp_path / "bank", fit_demo(), is_login_required=True, secret="s" * 64)
+def with_users(folder):
+    """A home that needs a log-in, with a user of each role."""
+    found = make_home(folder, fit_demo(), is_login_required=True, secret="s" * 64)
     engine = open_ledger(found.settings.platform.ledger_url)
     for name, role in (("anna", "analyst"), ("otto", "auditor"), ("root", "admin")):
         accounts.create_user(engine, name, PASSWORD, role)
@@ -26,16 +27,26 @@ def home(tmp_path):
     return found
 
 
-@pytest.fixture
-def client(home):
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    home = with_users(tmp_path_factory.mktemp("bank"))
     with open_pages(home) as client:
+        client.home = home
         yield client
 
 
 @pytest.fixture
-def empty(tmp_path):
-    """A home in which nothing ever ran."""
-    platform = Settings(home=tmp_path, ledger_url=f"sqlite:///{tmp_path / 'ledger.db'}")
+def client(guarded):
+    """A browser that has never been here."""
+    guarded.cookies.clear()
+    return guarded
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A home in which nothing ever ran; what a test puts into it, it takes out again."""
+    folder = tmp_path_factory.mktemp("empty")
+    platform = Settings(home=folder, ledger_url=f"sqlite:///{folder / 'ledger.db'}")
     engine = open_ledger(platform.ledger_url, migrate=False)
     upgrade(engine)
     engine.dispose()
@@ -95,12 +106,12 @@ def test_each_role_sees_and_opens_its_own_pages(client, name, allowed, refused):
         assert soup_of(response).select_one("[data-testid=problem] a")["href"] == "/"
 
 
-def test_only_an_administrator_rolls_back(client, home):
+def test_only_an_administrator_rolls_back(client):
     log_in(client, "anna")
     assert soup_of(client.get("/model")).select_one('form[action="/model/rollback"]') is None
     sent = {**token_of(client), "version": "1", "reason": "because", "confirm": "yes"}
     assert client.post("/model/rollback", data=sent).status_code == 403
-    assert home.registry.moves == []
+    assert client.home.registry.moves == []
 
 
 def test_a_decision_of_somebody_else_is_not_shown(client):
@@ -132,7 +143,9 @@ def test_a_form_without_its_token_is_refused(client, path):
     assert soup_of(response).select_one("[data-testid=problem]")
 
 
-def test_a_browser_with_a_token_of_an_earlier_secret_gets_a_new_one(home):
+def test_a_browser_with_a_token_of_an_earlier_secret_gets_a_new_one(tmp_path):
+    home = with_users(tmp_path / "bank")
+
     def browse(secret, cookies):
         with open_pages(replace(home, settings=replace(home.settings, secret=secret))) as client:
             client.cookies.update(cookies)
@@ -211,6 +224,17 @@ def test_an_unreadable_report_is_named_and_the_pages_work(empty, name, text):
     assert f"{name} cannot be read" in soup_of(monitoring).text + soup_of(home).text
     path.unlink()
     assert "cannot be read" not in soup_of(empty.get("/monitoring")).select_one("main").text
+
+
+def test_unreadable_reports_of_one_kind_are_one_notice(empty):
+    folder = empty.app.state.services.settings.platform.reports / "drift"
+    folder.mkdir(parents=True, exist_ok=True)
+    for month in range(1, 10):
+        (folder / f"2010-0{month}.json").write_text("{")
+    titles = [one.text for one in soup_of(empty.get("/monitoring")).select(".notice .name")]
+    (title,) = (one for one in titles if "cannot be read" in one)
+    assert "drift/2010-01.json, drift/2010-02.json and 7 more" in title
+    shutil.rmtree(folder)
 
 
 def test_errors_have_page_partial_and_problem_json(empty):

@@ -131,7 +131,9 @@ def test_a_fault_is_named_with_field_expected_and_found(client, path, body, fiel
     ("query", "expected"),
     [
         ("limit=abc", "a whole number"),
-        ("limit=501", "a whole number <= 500"),
+        ("limit=501", "a whole number from 1 to 500"),
+        ("limit=5.0", "a whole number from 1 to 500"),
+        ("limit=1e2", "a whole number from 1 to 500"),
         ("decision=maybe", "text matching regex"),
         ("contactid=c-1", "only the parameters contact_id, customer_id, batch_id"),
         ("cursor=garbage", "the `next` of an earlier page"),
@@ -144,6 +146,12 @@ def test_a_search_is_exact_about_its_criteria(client, query, expected):
     problem = problem_of(client.get(f"{PATH}?{query}"))
     assert expected in problem["errors"][0]["expected"]
     assert problem["errors"][0]["field"] in problem["detail"]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1e400", "1e1", "-5", "2.000", "5,50", "null", ""])
+def test_an_amount_in_an_address_is_read_as_everywhere(client, text):
+    (fault,) = problem_of(client.post(f"{BATCH}?cost_eur={text}", content=csv_of([PAYLOAD]), headers=CSV))["errors"]
+    assert (fault["field"], fault["expected"]) == ("cost_eur", "a number from 0.01 to 10,000,000")
 
 
 def test_a_default_date_of_an_upload_has_the_bounds_of_any(client):

@@ -16,6 +16,7 @@ from constructs import Construct
 from bank_aws.data import DataStack
 from bank_aws.environments import Environment
 from bank_aws.network import NetworkStack
+from bank_aws.tasks import parameter
 
 URL = "https://.+"
 
@@ -23,7 +24,7 @@ URL = "https://.+"
 class Edge(Construct):
     """Load balancers of an environment, with the parameters that only the operator knows."""
 
-    def __init__(self, stack: cdk.Stack, environment: Environment, network: NetworkStack, data: DataStack):
+    def __init__(self, stack: cdk.Stack, environment: Environment, network: NetworkStack, data: DataStack, domain: str):
         """Build both.
 
         Args:
@@ -31,25 +32,26 @@ class Edge(Construct):
             environment: names.
             network: VPC and security groups.
             data: bucket of access logs.
+            domain: host name of the app.
         """
         super().__init__(stack, "Edge")
         self._environment, self._network, self._data = environment, network, data
-        self.domain = _parameter(stack, "Domain", "Host name of the app, such as bank.example.org", r"[a-z0-9.-]+")
+        self.domain = domain
         certificate = elb.ListenerCertificate.from_arn(
-            _parameter(
+            parameter(
                 stack,
                 "CertificateArn",
                 "ACM certificate for the domain and *.domain, in this region",
                 r"arn:[a-z-]+:acm:[a-z0-9-]+:\d{12}:certificate/.+",
             )
         )
-        issuer = _parameter(stack, "OidcIssuer", "Issuer of the OpenID Connect provider", URL)
+        issuer = parameter(stack, "OidcIssuer", "Issuer of the OpenID Connect provider", URL)
         self._sign_in: dict[str, Any] = {
             "issuer": issuer,
-            "authorization_endpoint": _parameter(stack, "OidcAuthorizationEndpoint", "Its authorization endpoint", URL),
-            "token_endpoint": _parameter(stack, "OidcTokenEndpoint", "Its token endpoint", URL),
-            "user_info_endpoint": _parameter(stack, "OidcUserInfoEndpoint", "Its user info endpoint", URL),
-            "client_id": _parameter(stack, "OidcClientId", "Client id registered with it", ".+"),
+            "authorization_endpoint": parameter(stack, "OidcAuthorizationEndpoint", "Its authorization endpoint", URL),
+            "token_endpoint": parameter(stack, "OidcTokenEndpoint", "Its token endpoint", URL),
+            "user_info_endpoint": parameter(stack, "OidcUserInfoEndpoint", "Its user info endpoint", URL),
+            "client_id": parameter(stack, "OidcClientId", "Client id registered with it", ".+"),
             # The operator's own secret: it exists before this stack, and its value is in no template.
             "client_secret": cdk.SecretValue.secrets_manager(
                 f"bank/{environment.name}/oidc", json_field="client_secret"
@@ -154,15 +156,3 @@ class Edge(Construct):
                 **self._sign_in,
             ),
         )
-
-
-def _parameter(stack: cdk.Stack, name: str, description: str, pattern: str) -> str:
-    """A value that only the operator knows; `-c <name>=...` at synthesis makes it the default."""
-    return cdk.CfnParameter(
-        stack,
-        name,
-        type="String",
-        description=description,
-        allowed_pattern=pattern,
-        default=stack.node.try_get_context(name),
-    ).value_as_string

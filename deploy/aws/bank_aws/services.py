@@ -59,7 +59,7 @@ class ServicesStack(cdk.Stack):
         super().__init__(scope, name, **kwargs)
         self._environment, self._network, self._data, self._jobs = environment, network, data, jobs
         self._tasks = Tasks(self, environment, registry, data, jobs.logs)
-        self.edge = Edge(self, environment, network, data)
+        self.edge = Edge(self, environment, network, data, self._tasks.domain)
         self._zone = discovery.PrivateDnsNamespace(self, "Zone", name=environment.namespace, vpc=network.vpc)
         self.mlflow = self._make_mlflow()
         self.code = self._make_code()
@@ -150,11 +150,7 @@ class ServicesStack(cdk.Stack):
                 *("dagster", "code-server", "start", "--host", "0.0.0.0", "--port", str(CODE_PORT)),
                 *("--module-name", "bank_assets.definitions", "--log-format", "json"),
             ],
-            environment=self._tasks.pipeline_environment(
-                BANK_LEDGER_URL="postgresql:///ledger",
-                BANK_PUBLIC_URL=f"https://{self.edge.domain}",
-                BANK_UI_URL=f"https://dagster.{self.edge.domain}",
-            ),
+            environment=self._tasks.pipeline_environment(BANK_LEDGER_URL="postgresql:///ledger"),
             databases=["ledger", "dagster"],
             secrets={"BANK_ALERT_URLS": self._tasks.secret(self._data.alerts)},  # sensors send alerts
             home=True,
@@ -237,9 +233,9 @@ class ServicesStack(cdk.Stack):
             log="app",
             environment={
                 **environment.settings,
+                **self._tasks.addresses,
                 "BANK_LEDGER_URL": "postgresql:///ledger",
                 "BANK_MLFLOW_URI": f"http://mlflow.{environment.namespace}:{MLFLOW_PORT}",
-                "BANK_PUBLIC_URL": f"https://{self.edge.domain}",
                 "BANK_LOGIN": "required",
                 "FORWARDED_ALLOW_IPS": self._network.vpc.vpc_cidr_block,  # the load balancer sets the client's address
                 "BANK_HTTPS": "yes",

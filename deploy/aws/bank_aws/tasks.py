@@ -26,15 +26,16 @@ DAGSTER_HOME: Final = "/opt/bank/deploy/aws/dagster"
 """Read-only in the image: dagster.yaml and workspace.yaml of this deployment."""
 
 
-def revision_parameter(stack: cdk.Stack) -> cdk.CfnParameter:
-    """The version to run: the tag of both images, which is the commit they were built from."""
+def parameter(stack: cdk.Stack, name: str, description: str, pattern: str) -> str:
+    """A value that only the operator knows; `-c <name>=...` at synthesis makes it the default."""
     return cdk.CfnParameter(
         stack,
-        "Revision",
+        name,
         type="String",
-        description="Commit of the images, which is their tag",
-        allowed_pattern="[0-9a-f]{7,40}",
-    )
+        description=description,
+        allowed_pattern=pattern,
+        default=stack.node.try_get_context(name),
+    ).value_as_string
 
 
 class Tasks:
@@ -51,7 +52,7 @@ class Tasks:
         """Prepare.
 
         Args:
-            stack: that the task definitions belong to; gets the parameter `Revision`.
+            stack: that the task definitions belong to; gets the parameters `Revision` and `Domain`.
             environment: sizes.
             registry: images.
             data: home, databases, secrets.
@@ -63,7 +64,13 @@ class Tasks:
         self._data = data
         self._groups = groups
         self._secrets: dict[str, secretsmanager.ISecret] = {}
-        self._tag = revision_parameter(stack).value_as_string
+        self._tag = parameter(stack, "Revision", "Commit of the images, which is their tag", "[0-9a-f]{7,40}")
+        self.domain = parameter(stack, "Domain", "Host name of the app, such as bank.example.org", r"[a-z0-9.-]+")
+        # Links in alerts, reports and runs begin with these.
+        self.addresses = {
+            "BANK_PUBLIC_URL": f"https://{self.domain}",
+            "BANK_UI_URL": f"https://dagster.{self.domain}",
+        }
 
     def pipeline_environment(self, **more: str) -> dict[str, str]:
         """Variables of what imports the platform: code location, runs."""
@@ -74,6 +81,7 @@ class Tasks:
             "BANK_SPARK_MEMORY": f"{self._environment.run_memory_mib // 2}m",
             "GIT_PYTHON_REFRESH": "quiet",
             **self.dagster_environment(),
+            **self.addresses,
             **more,
         }
 
