@@ -160,8 +160,8 @@ def _deliver(connection: Connection, settings: Settings, marks: Path) -> Pulled:
         path = folder / (_NAME.replace(".", f"-{reached.content.hexdigest()[:12]}.") if mark else _NAME)
         is_new = publish_if_changed(stream, temporary, path)
     if mark:
-        rows = tuple(dict.fromkeys([*reached.rows, *reached.ahead]))
-        write_atomic(marks, json.dumps(asdict(Watermark(reached.value, rows))).encode())
+        known = tuple(dict.fromkeys([*reached.rows, *reached.ahead]))
+        write_atomic(marks, json.dumps(asdict(Watermark(reached.value, known))).encode())
     return Pulled(written if is_new else 0, path if is_new else None)
 
 

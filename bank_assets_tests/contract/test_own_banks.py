@@ -32,7 +32,7 @@ from bank_assets.sources.source import resolve_source
 from bank_assets.sources.uci import SourceError
 from bank_assets.sources.undated import implied_dates
 from bank_assets.spark.intake import ByteRange, IntakeTask
-from bank_assets.spark.tables import TABLES, Family
+from bank_assets.spark.tables import TABLES, Family, rejected_schema
 from bank_assets_tests.world.banks import FOREIGN, write_history
 from bank_assets_tests.world.bundles import make_bundle
 from serving.decisions.form import default_values, form_of, request_from, sent_values
@@ -107,6 +107,14 @@ def test_what_is_landed_becomes_tables_of_the_contracts_types(contract, tmp_path
     expected = read_history(resolve_source(settings), settings).contacts.frame
     for name in contract.payload_columns:
         assert sorted(frame[name]) == sorted(expected[name])
+
+
+@pytest.mark.parametrize("contract", BANKS.values(), ids=list(BANKS))
+def test_texts_of_rejected_rows_have_names_that_tables_may_have(contract):
+    names = rejected_schema(contract).names
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() and name.isascii() for name in names)
+    assert contract is not UCI or set(UCI.delivery_columns) <= set(names)
 
 
 def test_month_and_weekday_in_row_order_date_a_row_to_its_week():

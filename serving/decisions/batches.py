@@ -85,8 +85,8 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
         Good rows are scored and recorded, bad rows are named with line, field, expected and found. The answer is one
         JSON document: batch_id, model, predictions, errors, rows, recorded, rejected, is_complete, problem.
         """
-        check_format("content-type", request.headers.get("content-type", ""), (CSV, JSON))
-        check_format("content-encoding", request.headers.get("content-encoding", ""), ())
+        for header, formats in (("content-type", (CSV, JSON)), ("content-encoding", ())):
+            check_format(header, request.headers.get(header, ""), formats)
         check_date(contact_date)
         _check_amounts(request.query_params)
         file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left

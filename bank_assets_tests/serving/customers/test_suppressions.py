@@ -1,5 +1,9 @@
 """A customer who objected is never called, by whichever page or route; and how current the list is."""
 
+import csv
+import io
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -7,6 +11,7 @@ from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.world.app import csv_of
+from bank_assets_tests.world.contracts import PERSONS
 from bank_assets_tests.world.demo_home import token_of
 from serving.customers.suppressions import SHORTEST_LIFE_SECONDS, Suppressions
 from serving.decisions.form import default_values
@@ -61,8 +66,8 @@ def test_an_objection_holds_on_every_page_and_route(client, payload):
     rows = client.post(f"{PATH}/batch", json=[customer, {**customer, "contact_id": "c-90"}]).json()["predictions"]
     assert [(row["decision"], row["reason"]) for row in rows] == [("do_not_call", "suppressed"), ("call", None)]
     text = csv_of([{**payload, "contact_id": "c-9"}])
-    csv = client.post(f"{PATH}/batch?value_eur=50000", content=text, headers={"content-type": "text/csv"}).json()
-    assert [(row["decision"], row["reason"]) for row in csv["predictions"]] == [("do_not_call", "suppressed")]
+    upload = client.post(f"{PATH}/batch?value_eur=50000", content=text, headers={"content-type": "text/csv"}).json()
+    assert [(row["decision"], row["reason"]) for row in upload["predictions"]] == [("do_not_call", "suppressed")]
 
     plan = client.post("/api/v1/campaigns/plan", json={"contacts": [customer]}).json()
     assert [(one["contact_id"], one["reason"]) for one in plan["not_called"]] == [("c-9", "suppressed")]
@@ -101,6 +106,30 @@ def test_an_objection_holds_on_every_page_and_route(client, payload):
     assert {row["reason"] for row in found[:-1]} == {"suppressed"}
     assert found[-1]["reason"] is None
     assert "objected" in client.get("/audit", params={"contact_id": "c-9"}).text
+
+
+@pytest.mark.parametrize("serving_settings", [{"contract": PERSONS}], indirect=True)
+def test_a_list_names_persons_from_the_upload_to_the_file_of_calls(client, payload):
+    token = token_of(client)
+    client.app.state.services.suppressions.add({"k-0"}, reason="objection", actor="ana")
+    rows = [{**payload, "contact_id": f"c-{n}", "Kunde": f"k-{n // 2}" if n < 4 else ""} for n in range(5)]
+    file = {"file": ("may.csv", csv_of(rows).encode(), "text/csv")}
+    uploaded = client.post("/campaign/upload", data=token, files=file, follow_redirects=False)
+    chosen = {"list": parse_qs(urlsplit(uploaded.headers["location"]).query)["list"][0], "value_eur": "50000"}
+    shown = client.get("/campaign", params=chosen, headers={"HX-Request": "true"}).text
+    assert shown.count("of k-1") == 2
+    made = client.post("/campaign/lists", data={**token, **chosen}, follow_redirects=False)
+    calls = list(csv.DictReader(io.StringIO(client.get(f"{made.headers['location']}/calls.csv").text)))
+    assert [(row["contact_id"], row["customer_id"]) for row in calls] == [
+        ("c-2", "k-1"),
+        ("c-3", "k-1"),
+        ("c-4", "c-4"),
+    ]
+    form = {**token, **{name: str(text) for name, text in rows[3].items()}, "cost_eur": "5", "value_eur": "50"}
+    decided = client.post("/predict", data=form, follow_redirects=False)
+    assert 'value="k-1"' in client.get(decided.headers["location"]).text
+    (found,) = client.get(PATH, params={"customer_id": "k-1"}).json()["predictions"]
+    assert (found["contact_id"], found["customer_id"]) == ("c-3", "k-1")
 
 
 def test_an_objection_taken_by_another_process_holds_at_uploads_and_plans_at_once(ledger):
