@@ -1,5 +1,6 @@
 """Delivered text becomes three tables, and every row ends in exactly one of them or is superseded."""
 
+from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
@@ -157,6 +158,15 @@ def test_the_profile_of_a_month_counts_its_rows_before_one_is_left_out(deliver, 
     assert profile.empty == {"age": 1, "y": 1}
     assert profile.values["job"] == {OTHER: 1, "management": 6}
     assert profile.values["y"] == {"no": 6}
+
+
+def test_contacts_that_were_taken_back_are_counted_and_in_no_table(deliver, build, contact):
+    file = deliver([contact(contact_id=f"c-{n}", y="yes") for n in range(3)])
+    built = build([replace(file, without=frozenset({"c-1"}))])
+    for table in ("contacts", "outcomes"):
+        assert set(built.by_id(table)) == {"c-0", "c-2"}
+    (counts,), (profile,) = built.result.contacts.values(), built.result.profiles.values()
+    assert (counts.rows_in, counts.withdrawn, profile.rows, profile.uncorrected) == (3, 1, 2, 0)
 
 
 def test_a_lost_row_breaks_conservation():
