@@ -114,6 +114,8 @@ def _about_the_whole(found: Findings) -> list[str]:
         )
     else:
         lines.append("Too few outcomes of either kind to look for columns that know them: check that none does.")
+    if not found.axis.columns:
+        lines.append(f"To decide: the day of the call. {' '.join(found.axis.notes)}")
     if found.leaks:
         lines.append(f"To decide: are these known only after the call? {', '.join(found.leaks)}.")
     return lines

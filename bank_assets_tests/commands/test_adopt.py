@@ -74,4 +74,6 @@ def test_a_file_that_cannot_be_landed_as_it_is_has_a_draft_all_the_same(tmp_path
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bank.csv").write_text("age;job;y\n58;management;no\n40;clerk;yes\n", "utf-8")
     assert main(["adopt", "bank.csv"]) == 0
-    assert "It cannot be landed as it is. bank.csv: expected the columns" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "To decide: the day of the call. No time axis" in said
+    assert "It cannot be landed as it is. bank.csv: expected the columns" in said
