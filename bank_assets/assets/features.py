@@ -86,7 +86,7 @@ def _facts(data: LearningData, source: Source | None) -> dict[str, Any]:
         "as_of": str(data.as_of),
         "subscription_rate": float(data.is_subscribed.mean()),
         "source": source.label if source else "deliveries",
-        "is_real": bool(source and source.is_real),
+        "is_real": source is None or source.is_real,
         "first_day": str(data.contact_dates.min()),
         "last_day": str(data.contact_dates.max()),
     }

@@ -72,5 +72,5 @@ def _scanned(scan: RegisterResult, source: Source | None) -> dict[str, Any]:
         "incomplete": list(scan.incomplete),
         "ignored": list(scan.ignored),
         "source": source.label if source else "deliveries",
-        "is_real": bool(source and source.is_real),
+        "is_real": source is None or source.is_real,
     }

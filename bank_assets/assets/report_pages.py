@@ -65,9 +65,7 @@ def page_metadata(settings: Settings, address: str) -> dict[str, Any]:
 def source_words(settings: Settings) -> str:
     """The source of the data, in words for people."""
     source = landed_source(settings.landing)
-    if source is None:
-        return "deliveries"
-    return source.label if source.is_real else f"{source.label} (not the real file)"
+    return source.label if source else "deliveries"
 
 
 def write_drift_files(

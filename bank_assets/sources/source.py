@@ -33,15 +33,19 @@ class Source:
 
     kind: Literal["file", "uci", "simulated", "database"]  # `file` (a path), `uci` (downloaded), …
     label: str
-    is_real: bool  # the bytes are the pinned UCI file
     path: Path | None = None  # the CSV, or None if simulated
     reason: str = ""  # why `auto` chose it, or ""
     open_from: str = ""  # first day of the campaign that was landed with it, ISO, or ""
 
     @property
+    def is_real(self) -> bool:
+        """Whether customers did what the data says: everything but simulated contacts."""
+        return self.kind != "simulated"
+
+    @property
     def family(self) -> str:
         """Sources of one family may share a home: the UCI file, one simulation, or a user's deliveries."""
-        if self.is_real:
+        if self.label.startswith("UCI "):
             return "uci"
         return self.label if self.kind == "simulated" else "file"
 
@@ -54,6 +58,7 @@ def landed_source(landing: Path) -> Source | None:
     """The source recorded by the last landing; None if nothing was landed yet, or if the record cannot be read."""
     try:
         record = json.loads(_marker(landing).read_bytes())
+        record.pop("is_real", None)  # of earlier releases
         return Source(**record | {"path": Path(record["path"]) if record["path"] else None})
     except FileNotFoundError:
         return None
@@ -93,7 +98,7 @@ def _simulated(settings: Settings, reason: str = "") -> Source:
             f"the UCI columns, among them {', '.join(sorted(lacking))}; set BANK_SOURCE to the path of your file."
         )
     label = f"simulated ({settings.simulated_rows:,} rows in 31 months, seed {settings.seed})"
-    return Source("simulated", label, is_real=False, reason=reason)
+    return Source("simulated", label, reason=reason)
 
 
 def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["file", "uci"] = "file") -> Source:
@@ -106,14 +111,14 @@ def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["
     if is_packed(path):
         path = unpack(path, settings.home / "downloads", sender_of(settings.contract))
     if is_pinned(path):
-        return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
+        return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", path=path, reason=reason)
     # A file without dates is refused before anything is written, unless its order implies them.
     contract, wanted = settings.contract, delivery_kinds(settings.contract)["contacts"]
     head, undated = source_head(path, contract), is_undated(path, contract)
     check_header(completed_head(head, contract) if undated else head, wanted, name)
     if undated:
         completed_rows(path, contract)
-    return Source("file", f"file {name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
+    return Source("file", f"file {name} ({path.stat().st_size:,} bytes)", path=path, reason=reason)
 
 
 def _auto(settings: Settings, default_file: Path, download: Callable[[Path], Path]) -> Source:
@@ -150,7 +155,7 @@ def resolve_source(
         case "uci":
             source = _from_file(download(settings.home / "downloads"), settings, kind="uci")
         case address if is_database(address):
-            source = Source("database", f"database {plain_address(settings)}", is_real=False)
+            source = Source("database", f"database {plain_address(settings)}")
         case path:
             source = _from_file(Path(path).expanduser(), settings)
     level = logging.WARNING if settings.source == "auto" and source.kind == "simulated" else logging.INFO

@@ -24,7 +24,7 @@ def reported(**changes):
         "kind": "refit", "is_promoted": True, "as_of": "2009-06-01", "old_name": "version 3",
         "old_recipe": "lightgbm/none", "new_name": "version 4", "new_recipe": "lightgbm/none",
         "requested_because": ("53 subscriptions against 31.1 expected",), "basis": "Neither had seen these contacts.",
-        "gate_reasons": ("AUC 0.710 on the latest contacts (floor 0.52)",), "source": "simulated (not the real file)",
+        "gate_reasons": ("AUC 0.710 on the latest contacts (floor 0.52)",), "source": "simulated",
         "drift_page": "2009-05.html",
     }  # fmt: skip
     return Retraining(**given | changes)
@@ -47,7 +47,7 @@ def test_page_says_what_was_decided_what_it_earns_and_what_to_do():
     assert "What to do: nothing" in verdict
     assert "53 subscriptions" in words_in(page.find("h2", string="Why the model was trained").find_next("ul"))
     assert "AUC 0.710" in words_in(page.find("h2", string="What the gate decided").find_next("ul"))
-    assert "Data: simulated (not the real file)" in page.text
+    assert "Data: simulated" in page.text
     assert page.find("a")["href"] == "../drift/2009-05.html"
 
 

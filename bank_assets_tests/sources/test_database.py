@@ -179,7 +179,7 @@ def test_an_address_that_cannot_be_read_is_refused(tmp_path, source, query):
 def test_a_home_of_another_source_is_refused(tmp_path, capsys):
     bank = Bank(f"sqlite:///{tmp_path / 'bank.db'}", tmp_path / "home")
     bank.insert(1, "2010-12-01 10:00:00")
-    claim_landing(Source("simulated", "simulated", is_real=False), bank.settings.landing)
+    claim_landing(Source("simulated", "simulated"), bank.settings.landing)
     assert command.run(None, bank.settings) == 1
     assert "expected deliveries from one source, found simulated" in capsys.readouterr().err
     assert not list(bank.settings.landing.rglob("*.parquet"))
@@ -196,7 +196,7 @@ def test_run_lands_a_database_as_it_lands_a_file(tmp_path):
     source = resolve_source(bank.settings)
     assert (source.kind, source.is_real, source.label) == (
         "database",
-        False,
+        True,
         f"database sqlite:///{tmp_path / 'bank.db'}",
     )
     landed = land_source(source, bank.settings)

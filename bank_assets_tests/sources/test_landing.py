@@ -35,7 +35,7 @@ def mine(tmp_path):
     path = tmp_path / "mine.csv"
     rows = [line(1, "2008-05-05"), line(2, "2008-06-02"), line(3, "2008-06-20"), line(4, "soon"), "c-5;2008-06-30", ""]
     path.write_bytes("\r\n".join([";".join(UCI.delivery_columns), *rows]).encode())
-    return Source("file", "file mine.csv", is_real=False, path=path)
+    return Source("file", "file mine.csv", path=path)
 
 
 def rows_of(path, delimiter=";"):
@@ -119,7 +119,7 @@ def test_a_file_without_usable_dates_is_refused_and_nothing_appears(settings, tm
     path = tmp_path / "bad.csv"
     path.write_text("\n".join([";".join(UCI.delivery_columns), line(1, "soon")]))
     with pytest.raises(DeliveryRefused, match=r"bad\.csv: expected a contact_date"):
-        land_source(Source("file", "file bad.csv", is_real=False, path=path), settings)
+        land_source(Source("file", "file bad.csv", path=path), settings)
     assert contacts(settings) == []
 
 
@@ -138,7 +138,7 @@ def test_any_line_end_ends_a_row(settings, tmp_path, line_end):
     path.write_bytes(
         line_end.join([";".join(UCI.delivery_columns), *(line(n, "2008-05-05") for n in range(50))]).encode()
     )
-    land_source(Source("file", "file mine.csv", is_real=False, path=path), settings)
+    land_source(Source("file", "file mine.csv", path=path), settings)
     assert [row["contact_id"] for row in rows_of(contacts(settings)[0])] == [f"c-{n}" for n in range(50)]
 
 
@@ -170,7 +170,7 @@ def real_source():
     path = Path(os.environ.get("BANK_SOURCE", ""))
     if not path.is_file() or not is_pinned(path):
         pytest.skip("BANK_SOURCE is not the path of the UCI file")
-    return Source("file", "UCI bank-full.csv", is_real=True, path=path)
+    return Source("file", "UCI bank-full.csv", path=path)
 
 
 def test_the_real_file_lands_as_31_months_less_september_2008(settings, real_source):

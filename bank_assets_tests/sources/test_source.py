@@ -48,7 +48,7 @@ def test_auto_offline_falls_back_to_the_simulator_and_says_why(settings, tmp_pat
 
 def test_auto_takes_the_file_in_the_data_folder_first(settings, delivery):
     source = resolve_source(settings, default_file=delivery, download=offline)
-    assert (source.kind, source.path, source.is_real) == ("file", delivery, False)
+    assert (source.kind, source.path, source.is_real) == ("file", delivery, True)
     assert source.reason.startswith("auto: found ")
 
 
@@ -95,9 +95,9 @@ def test_a_dateless_file_that_is_not_the_pinned_one_is_refused_by_name(settings,
         resolve_source(replace(settings, source=str(path)))
 
 
-def test_a_users_file_is_never_called_real_or_uci(settings, delivery):
+def test_a_banks_own_file_is_real_and_never_called_uci(settings, delivery):
     source = resolve_source(replace(settings, source=str(delivery)))
-    assert not source.is_real
+    assert source.is_real
     assert "UCI" not in source.label
 
 

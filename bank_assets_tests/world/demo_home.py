@@ -113,7 +113,7 @@ def fit_demo(rows: int = ROWS) -> Fitted:
             daily.month_or_trailing(last, 100),
             history=compared,
             importance=importance,
-            source="simulated (not the real file)",
+            source="simulated",
         ),
         "retraining/v2.html": retraining_page(
             RETRAINING,

@@ -28,7 +28,7 @@ RETRAINING = Retraining(
     requested_because=("AUC 0.551, upper bound 0.598 (floor 0.6)", "3 fits in a row did not help"),
     basis="Both recipes were fitted on what was known before each of these contacts: neither had seen them.",
     gate_reasons=("P(profit gain > 0) = 0.97 on 1,310 contacts", "F1 and calibration not worse"),
-    source="simulated (not the real file)",
+    source="simulated",
     drift_page="2010-11.html",
 )
 

@@ -106,8 +106,8 @@ def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None)
     found += _urgent(reports)
     champion = store.champion
     if champion is not None and not champion.decision.get("training", {}).get("is_real"):
-        text = "The champion learned from data that is not the real file; its figures say nothing about customers."
-        found.append(Notice(WATCH, "Not real data", text))
+        text = "The champion learned from simulated data; its figures say nothing about customers."
+        found.append(Notice(WATCH, "Simulated data", text))
     found += fault_notices(reports)
     return sorted(found, key=lambda one: (BAD, WATCH, PLAIN).index(one.tone))
 

@@ -48,7 +48,7 @@ def identity_table(info: ModelInfo) -> Table:
         ["Recipe", f"{words(info.algorithm)}, sampler {words(info.sampler)}"],
         ["Hyper-parameters", given],
         ["Learned from", f"{count(training.get('rows'))} contacts before {training.get('as_of', 'n/a')}"],
-        ["Data", f"{training.get('source', 'n/a')} ({'real' if training.get('is_real') else 'not real'})"],
+        ["Data", training.get("source", "n/a")],
         ["Training snapshot", str(training.get("snapshot", "n/a"))],
         ["MLflow run", str(info.mlflow_run_id or training.get("mlflow_run_id") or "n/a")],
         ["Tuned for", f"{cost} a call, {value} a subscription"],

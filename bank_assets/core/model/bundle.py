@@ -29,7 +29,7 @@ class ModelLineage:
     """Where a model version comes from.
 
     `as_of` is the first day whose contacts it has not learned from, and `snapshot` the content hash of its training
-    rows. `is_real` is true only for the pinned real file. The bundle carries `contract` and is always read by it.
+    rows. `is_real` is false for simulated data. The bundle carries `contract` and is always read by it.
     """
 
     as_of: str
@@ -105,7 +105,7 @@ def model_card(parts: BundleParts) -> str:
     scalars = {name: value for name, value in parts.metrics.items() if isinstance(value, (int, float))}
     rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in sorted(scalars.items()))
     protected = ", ".join(lineage.contract.protected_columns)
-    kind = "real" if lineage.is_real else "not the pinned real file"
+    kind = "real" if lineage.is_real else "simulated"
     probation = (
         "\nOn probation: the gate of a first model refused every candidate; this one decides until a gate opens.\n"
         if parts.is_on_probation

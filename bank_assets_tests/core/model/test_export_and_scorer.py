@@ -170,7 +170,7 @@ class TestBundle:
         assert [feature["name"] for feature in content["features"]] == list(FEATURE_SET.names)
         assert content["thresholds"]["profit"] == pytest.approx(0.1)
         assert content["training"]["is_real"] is False
-        assert b"not the pinned real file" in files["model_card.md"]
+        assert b"simulated" in files["model_card.md"]
 
     def test_numbers_that_are_none_cannot_be_written(self, graph):
         with pytest.raises(ValueError, match="JSON"):

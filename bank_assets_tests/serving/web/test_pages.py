@@ -18,7 +18,7 @@ def test_every_page_says_source_model_and_economics(shown, path):
     assert response.headers["vary"] == "HX-Request"
     assert page.html["lang"] == "en"
     assert page.select_one("nav a[aria-current=page]")["href"] == path
-    assert page.select_one("[data-testid=source]").text == "Not real data: simulated"
+    assert page.select_one("[data-testid=source]").text == "simulated"
     facts = page.select_one("footer").get_text(" ", strip=True)
     assert "version 2" in facts
     assert "5.00 EUR a call, 50.00 EUR a subscription, break-even 10.0 %" in facts
@@ -81,7 +81,7 @@ def test_home_is_drawn_again_only_when_it_changed(pages):
 
 def test_home_lists_what_needs_attention(pages, home):
     text = soup_of(pages.get("/")).select_one("#home").get_text(" ", strip=True)
-    assert "Not real data" in text
+    assert "Simulated data" in text
     assert "drift" not in soup_of(pages.get("/")).select_one("section[aria-labelledby=attention]").text.lower()
     assert "2010-11-17: every number within its limit" in text
     home.registry.is_down = True
