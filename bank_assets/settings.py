@@ -38,8 +38,7 @@ class Settings:
         home: `BANK_HOME`, the folder that holds all that the platform writes (default `.bank`).
         source: `BANK_SOURCE`, a CSV path, the address of a database, `uci`, `simulated` or `auto`.
         source_query: `BANK_SOURCE_QUERY`, the table of a database source, or a query.
-        source_watermark: `BANK_SOURCE_WATERMARK`, its column that rises with every new or changed row; without one,
-            all rows are pulled each time.
+        source_watermark: `BANK_SOURCE_WATERMARK`, its column that rises with every change; "" pulls all rows each time.
         source_password: `BANK_SOURCE_PASSWORD`, or the content of the file `BANK_SOURCE_PASSWORD_FILE`.
         pull_cron: `BANK_PULL_CRON`, when a database source is pulled, in the time zone of the midnight schedule.
         mlflow_uri: `BANK_MLFLOW_URI`, MLflow tracking and registry store (default SQLite under home).
@@ -53,8 +52,7 @@ class Settings:
         threshold: `BANK_THRESHOLD`, who is called: above break-even (`profit`) or from the model's best F1 on (`f1`).
         search: `BANK_SEARCH`, `default` (20 candidates) or `full` (Optuna).
         search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
-        candidates: `BANK_CANDIDATES`, recipes that a search compares, comma-separated `algorithm/sampler`; empty for
-            all.
+        candidates: `BANK_CANDIDATES`, recipes that a search compares, `algorithm/sampler,…`; empty for all.
         probation: `BANK_PROBATION`, whether the default recipe decides, marked as such, until the gate of a first model
             opens; if not, there is no champion until then (in the replay the trailing subscription rate decides).
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).

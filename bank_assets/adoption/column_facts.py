@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.adoption.words import ATTEMPTS, DATE, DAY, DAYS_SINCE, MONEY, MONTH, NO_YES, NOT_KNOWN, means, plain
+from bank_assets.contract.column_rules import Encoded
 from bank_assets.contract.columns import ColumnKind, NumberSigns
-from bank_assets.contract.rows import Encoded
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.sent_text import whole_as_sent
 from bank_assets.contract.values import NULL_WORDS, decimal_number, whole_number

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bank_assets.contract.column_rules import Encoded
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.reading import Head, blocks, head_of
-from bank_assets.contract.rows import Encoded
 from bank_assets.core.arrays import IntArray
 from bank_assets.landing.formats import unpack
 from bank_assets.landing.header import check_text

@@ -7,30 +7,19 @@ that it was made under.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
 
-from bank_assets.contract.columns import (
-    Column,
-    ColumnKind,
-    ColumnRole,
-    KnownWhen,
-    ListStatistic,
-    NumberSigns,
-    Summary,
-)
+from bank_assets.contract.canonical import affects_rows, canonical_text, column_of, list_statistic_of, plain, sha256
+from bank_assets.contract.columns import Column, ColumnRole, KnownWhen, ListStatistic, NumberSigns
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 from bank_assets.contract.problems import problems
 from bank_assets.contract.senders import Sender
 
 ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcome became known
-# Attributes of a column that affect only what people read.
-WORDING = ("description", "label", "group", "phrase", "words")
 # Attributes of a contract that its canonical form states only if they differ from their defaults: how senders spell
 # values, and when a few contacts are implausible.
 DEVIATIONS = (
@@ -246,16 +235,16 @@ class Contract:
             "name": self.name,
             "version": self.version,
             "first_month": self.first_month,
-            "columns": [_plain(column) for column in self.columns],
-            "list_statistics": [_plain(statistic) for statistic in self.list_statistics],
+            "columns": [plain(column) for column in self.columns],
+            "list_statistics": [plain(statistic) for statistic in self.list_statistics],
             "groups": list(self.groups),
         } | self._deviations
 
     @property
     def _deviations(self) -> dict[str, Any]:
-        values = _plain(self)
+        values = plain(self)
         if self.senders:
-            values["senders"] = [_plain(sender) for sender in self.senders]
+            values["senders"] = [plain(sender) for sender in self.senders]
         return {name: values[name] for name in DEVIATIONS if name in values}
 
     @classmethod
@@ -272,8 +261,8 @@ class Contract:
                 str(document["name"]),
                 int(document["version"]),
                 str(document["first_month"]),
-                tuple(_column(part) for part in document["columns"]),
-                tuple(_list_statistic(part) for part in document["list_statistics"]),
+                tuple(column_of(part) for part in document["columns"]),
+                tuple(list_statistic_of(part) for part in document["list_statistics"]),
                 tuple(document["groups"]),
                 **deviations,
             )
@@ -288,58 +277,22 @@ class Contract:
     @cached_property
     def canonical(self) -> str:
         """Canonical JSON: sorted keys, no white space, ASCII."""
-        return _canonical(self.to_dict())
+        return canonical_text(self.to_dict())
 
     @cached_property
     def digest(self) -> str:
         """Hexadecimal sha256 of the canonical form."""
-        return _sha256(self.canonical)
+        return sha256(self.canonical)
 
     @cached_property
     def rows_digest(self) -> str:
         """Hexadecimal sha256 of everything that affects rows. A change of wording alone recomputes no table."""
-        columns = [
-            {name: value for name, value in _plain(column).items() if name not in WORDING} for column in self.columns
-        ]
-        statistics = [_plain(statistic) for statistic in self.list_statistics]
+        columns = [affects_rows(column) for column in self.columns]
+        statistics = [plain(statistic) for statistic in self.list_statistics]
         deviations = [self._deviations] if self._deviations else []
-        return _sha256(_canonical([self.first_month, columns, statistics, *deviations]))
+        return sha256(canonical_text([self.first_month, columns, statistics, *deviations]))
 
     @property
     def reference(self) -> str:
         """Name, version and digest in one text, as decision records keep them."""
         return f"{self.name} {self.version} sha256:{self.digest}"
-
-
-def _canonical(document: Any) -> str:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _plain(part: Contract | Column | ListStatistic | Sender) -> dict[str, Any]:
-    """The attributes that differ from their defaults, as JSON values."""
-    values = {field.name: (getattr(part, field.name), field.default) for field in fields(part)}
-    return {name: value for name, (value, default) in values.items() if value != default}
-
-
-def _column(document: Mapping[str, Any]) -> Column:
-    role = document.get("role")
-    return Column(
-        **{
-            **document,
-            "kind": ColumnKind(document["kind"]),
-            "known": KnownWhen(document["known"]),
-            "categories": tuple(document.get("categories", ())),
-            "implies": tuple(document.get("implies", ())),
-            "words": tuple((str(value), str(phrase)) for value, phrase in document.get("words", ())),
-            "role": None if role is None else ColumnRole(role),
-        }
-    )
-
-
-def _list_statistic(document: Mapping[str, Any]) -> ListStatistic:
-    summary = Summary(document.get("summary", Summary.SHARE))
-    return ListStatistic(**{**document, "summary": summary, "values": tuple(document.get("values", ()))})

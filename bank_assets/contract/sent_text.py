@@ -11,9 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from bank_assets.contract.column_rules import BoolArray, Encoded
 from bank_assets.contract.columns import Column, ColumnKind, NumberSigns
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.rows import BoolArray, Encoded
 from bank_assets.contract.senders import EVERY_COLUMN, Sender
 from bank_assets.contract.values import SPACE, decimal_number, nearest, number_text, whole_number
 

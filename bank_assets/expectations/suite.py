@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from bank_assets.contract.column_rules import ColumnRule
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import FIELD_COUNT, OPEN_QUOTE
-from bank_assets.contract.rows import Calendar, ColumnRule, contradiction
+from bank_assets.contract.rows import Calendar, contradiction
 from bank_assets.core.words import pct
 
 ERROR: Final = "error"

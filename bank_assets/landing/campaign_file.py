@@ -13,9 +13,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from bank_assets.contract.column_rules import PLANNED, ColumnRule, Encoded
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
-from bank_assets.contract.rows import PLANNED, Calendar, ColumnRule, Encoded, RowRules
+from bank_assets.contract.rows import Calendar, RowRules
 from bank_assets.contract.sent_text import SentText
 from bank_assets.core.arrays import Rows
 from bank_assets.core.economics.suppression import CUSTOMER_ID

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bank_assets.contract.column_rules import PLANNED, DayRange
 from bank_assets.contract.reading import (
     HEAD_BYTES,
     Head,
@@ -32,7 +33,6 @@ from bank_assets.contract.reading import (
     split_fields,
     unquoted,
 )
-from bank_assets.contract.rows import PLANNED, DayRange
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.time_axis import usual_days
 from bank_assets.contract.values import days, found_words

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bank_assets.contract.column_rules import ColumnRule, Encoded
 from bank_assets.contract.columns import YES_NO
 from bank_assets.contract.reading import encoding_of, read_rows
-from bank_assets.contract.rows import ColumnRule, Encoded, RowRules
+from bank_assets.contract.rows import RowRules
 from bank_assets.core.features.contacts import Contacts, usable_from
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source

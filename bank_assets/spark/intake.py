@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bank_assets.contract.column_rules import BoolArray
 from bank_assets.contract.reading import blocks
-from bank_assets.contract.rows import BoolArray, RowVerdicts
+from bank_assets.contract.rows import RowVerdicts
 from bank_assets.core.drift.month_profile import OTHER
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.month_files import MonthFiles, WrittenFile, month_number, month_text, runs_of

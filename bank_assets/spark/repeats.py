@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bank_assets.contract.rows import BoolArray
+from bank_assets.contract.column_rules import BoolArray
 from bank_assets.spark.month_files import GROUP_ROWS, MonthFile, WrittenFile
 from bank_assets.spark.tables import DELIVERY_ARRIVAL, OUTCOMES, Family
 

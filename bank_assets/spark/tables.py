@@ -13,10 +13,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from bank_assets.contract.column_rules import BoolArray, ColumnRule, DayRange
 from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen
 from bank_assets.contract.contract import ARRIVED_AT, Contract
 from bank_assets.contract.problems import RESERVED
-from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, DayRange, RowRules, RowVerdicts
+from bank_assets.contract.rows import Calendar, RowRules, RowVerdicts
 from bank_assets.contract.sent_text import SentText
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.text_block import TextBlock

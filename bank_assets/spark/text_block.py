@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from bank_assets.contract.column_rules import BoolArray, Encoded
 from bank_assets.contract.reading import (
     Head,
     codec_of,
@@ -23,7 +24,6 @@ from bank_assets.contract.reading import (
     split_fields,
     unquoted,
 )
-from bank_assets.contract.rows import BoolArray, Encoded
 from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, is_identifier
 from bank_assets.landing.register import Delivery
 

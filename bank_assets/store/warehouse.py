@@ -229,8 +229,7 @@ class Warehouse:
                     rows += pq.read_metadata(path).num_rows
                 except (FileNotFoundError, pa.ArrowInvalid) as error:
                     raise WarehouseError(
-                        f"{path}: expected a whole Parquet file in the staging folder, "
-                        f"found {error}; write it before the commit."
+                        f"{path}: expected a whole Parquet file, found {error}; write it before the commit."
                     ) from error
                 size += path.stat().st_size
                 digest.update(_hash_and_flush(path))

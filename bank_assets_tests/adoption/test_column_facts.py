@@ -5,8 +5,8 @@ import pytest
 
 from bank_assets.adoption.column_facts import facts_of
 from bank_assets.adoption.words import AFTER_THE_CALL, AGE, CUSTOMER, DATE, PROTECTED, means
+from bank_assets.contract.column_rules import Encoded
 from bank_assets.contract.columns import ColumnKind, NumberSigns
-from bank_assets.contract.rows import Encoded
 
 
 def facts(*values: str, name: str = "x", decimal: str = ""):

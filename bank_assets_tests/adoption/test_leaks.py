@@ -5,7 +5,7 @@ import pytest
 
 from bank_assets.adoption.column_facts import facts_of
 from bank_assets.adoption.leaks import separations, suspected
-from bank_assets.contract.rows import Encoded
+from bank_assets.contract.column_rules import Encoded
 
 RNG = np.random.default_rng(5)
 N = 2_000

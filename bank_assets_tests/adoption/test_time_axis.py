@@ -6,7 +6,7 @@ import pytest
 
 from bank_assets.adoption.column_facts import facts_of
 from bank_assets.adoption.time_axis import find_time_axis
-from bank_assets.contract.rows import Encoded
+from bank_assets.contract.column_rules import Encoded
 
 TODAY = date(2026, 11, 27)
 WORKDAYS = [day for k in range(900) if (day := date(2008, 5, 5) + timedelta(k)).weekday() < 5]

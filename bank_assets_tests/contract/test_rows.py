@@ -6,8 +6,9 @@ from datetime import date
 import numpy as np
 import pytest
 
+from bank_assets.contract.column_rules import ColumnRule, DayRange, Encoded
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
-from bank_assets.contract.rows import Calendar, ColumnRule, DayRange, Encoded, RowRules
+from bank_assets.contract.rows import Calendar, RowRules
 from bank_assets.contract.uci import UCI
 from bank_assets.contract.values import days
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bank_assets.contract.column_rules import Encoded
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import parse_contract
 from bank_assets.contract.file_writing import write_contract
-from bank_assets.contract.rows import Encoded
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI

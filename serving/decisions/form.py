@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
+from bank_assets.contract.column_rules import PLANNED
 from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, NumberSigns
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.rows import PLANNED
 from bank_assets.contract.values import (
     IDENTIFIER_LENGTH,
     SPACE,

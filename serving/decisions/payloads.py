@@ -16,10 +16,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.column_rules import PLANNED, ColumnRule
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
-from bank_assets.contract.rows import PLANNED, Calendar, ColumnRule
+from bank_assets.contract.rows import Calendar
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, found_words, is_identifier, iso_day, meant, visible
 from bank_assets.ledger.models import canonical_json
