@@ -80,7 +80,7 @@ defs: env ## the Dagster definitions load
 	mkdir -p "$$DAGSTER_HOME"
 	$(BIN)/dg check defs
 
-test-fast: env ## some 100 s: no Spark, no browser, no server
+test-fast: env ## less than 90 s: no Spark, no browser, no server
 	$(BIN)/pytest -q -x -n 2 --dist loadfile -m "not spark and not slow and not e2e and not browser and not postgres and not soak" bank_assets_tests
 
 test-unit: env
