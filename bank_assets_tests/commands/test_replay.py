@@ -227,7 +227,7 @@ class TestHistory:
         made = [contact(**row) for row in rows]
         lines = [";".join(made[0]), *(";".join(str(value) for value in row.values()) for row in made)]
         path.write_text("\n".join(lines))
-        return Source("file", "file contacts.csv", False, path)
+        return Source("file", "file contacts.csv", path=path)
 
     def test_bad_rows_are_left_out_and_counted_and_the_last_of_two_counts(self, tmp_path, contact):
         source = self.delivered(
@@ -261,7 +261,7 @@ class TestHistory:
         assert len(digests) == 3
 
     def test_the_real_file(self, real_csv, tmp_path):
-        source = Source("file", "UCI", True, real_csv)
+        source = Source("file", "UCI", path=real_csv)
         history = read_history(source, Settings(home=tmp_path))
         assert len(history.contacts) == 45_211
         assert history.left_out == 0
