@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 from json import dumps as encode
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen, NumberSigns
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.senders import Sender
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
@@ -29,15 +27,18 @@ from serving.campaigns.form import plan_form, settings_of
 from serving.decisions.api import read_outcome
 from serving.decisions.form import default_values, form_of, recorded_values, request_from, sent_values
 from serving.decisions.payloads import Payloads
-from serving.decisions.schemas import PredictionRequest
-from serving.decisions.uploads import BatchError, csv_rows, json_rows
-from serving.web.bodies import JsonBody
+from serving.decisions.uploads import BatchError, csv_rows
 from serving.web.problems import PayloadError
 
 ROW = {name: str(value) for name, value in delivered(contact_date="2010-11-22").items()}
 GOOD_OUTCOME = {"y": "yes", "duration": "90", "arrived_at": "2010-11-25"}
 GERMAN = replace(UCI, decimal_sign=",", thousands_sign=".")
 RATE = Column("rate", "rate", ColumnKind.DECIMAL, KnownWhen.PRE_CONTACT, "Rate.", minimum=0, maximum=9e9, default=4.857)
+
+
+@pytest.fixture(autouse=True)
+def _folder_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def _file(kind: str, row: dict[str, str], contract: Contract) -> tuple[Delivery, bytes]:
@@ -272,45 +273,6 @@ def test_a_list_without_a_usable_row_names_each_kind_of_fault(tmp_path: Path):
         ("age", '"old" in line 2, and 1 more such rows'),
         ("job", '"Management" (did you mean "management"?) in line 4'),
     ]
-
-
-CRM = Sender(
-    "crm",
-    columns=(("Kunde", "contact_id"), ("Tag", "contact_date"), ("Saldo", "balance")),
-    values=(("*", "", "unknown"), ("housing", "1", "yes"), ("loan", "false", "no"), ("poutcome", "other", "failure")),
-    ignore_case=True,
-    decimal_sign=",",
-    thousands_sign=".",
-    date_format="DD.MM.YYYY",
-)
-
-
-@pytest.mark.parametrize("files", ["*", "crm-*"])
-def test_json_takes_the_mapping_of_its_sender(files):
-    payloads = Payloads.of(replace(UCI, senders=(replace(CRM, files=files),)))
-    sent = {name: payloads.example[name] for name in UCI.payload_columns if name != "balance"} | {
-        "Kunde": " 007 ", "Tag": "22.11.2010", "Saldo": "2.000", "job": "MANAGEMENT", "education": None, "age": 41,
-        "housing": 1, "loan": False, "poutcome": "other", "economics": {"value_eur": 80},
-    }  # fmt: skip
-    of_file = SentText.of_file(payloads.contract, "crm-may.json")
-    ((_, found),) = json_rows(io.BytesIO(msgspec.json.encode([sent])), payloads, of_file)
-    assert isinstance(found, PredictionRequest), found
-    names = ("balance", "job", "education", "age", "housing", "loan", "poutcome")
-    read = [getattr(found, payloads.attributes[name]) for name in names]
-    # Also what the contract knows may mean something else.
-    assert read == [2_000, "management", "unknown", 41, "yes", "no", "failure"]
-    assert (found.contact_id, str(found.contact_date)) == ("007", "2010-11-22")
-    assert found.economics.value_eur == 80
-    body = JsonBody(payloads.struct, payloads.request_of, example={}, scope="")
-    if payloads.sent.sender:
-        body.read_by(payloads.request_of)
-    alone = _refusal(lambda: body.read(msgspec.json.encode(sent)))
-    assert (alone == "") == (files == "*")
-
-
-def test_a_text_that_no_mapping_knows_is_refused_as_it_was_sent():
-    payloads = Payloads.of(replace(UCI, senders=(CRM,)))
-    assert 'found "5.50"' in _refusal(lambda: payloads.request_of({**payloads.example, "balance": "5.50"}))
 
 
 def test_a_row_that_states_another_day_than_its_date_is_refused_as_written():
