@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, TypedDict, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from bank_assets.contract.contract import Contract
@@ -131,9 +131,12 @@ class Settings:
         return self.home / "dagster"
 
 
+N = TypeVar("N", bound=float | None)
+
+
 def number(
-    env: Mapping[str, str], name: str, default: float, low: float, high: float, *, is_whole: bool = False
-) -> float:
+    env: Mapping[str, str], name: str, default: N, low: float, high: float, *, is_whole: bool = False
+) -> float | N:
     """The number of a variable, within its bounds."""
     text = env.get(PREFIX + name, "")
     if not text.strip():
@@ -141,7 +144,8 @@ def number(
     try:
         return number_within(text, low, high, is_whole=is_whole, is_money=name.endswith("_EUR"))
     except NumberError as error:
-        raise SettingsError(f"{PREFIX}{name}: {error}; unset it for the default {default:,.15g}.") from error
+        without = "for none" if default is None else f"for the default {default:,.15g}"
+        raise SettingsError(f"{PREFIX}{name}: {error}; unset it {without}.") from error
 
 
 def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -259,7 +263,6 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     defaults = Settings()
     home = _home(env, defaults.home)
     own = embedded_addresses(home)
-    budget = env.get(PREFIX + "BUDGET_EUR", "").strip()
     return Settings(
         home=home,
         source=env.get(PREFIX + "SOURCE") or defaults.source,
@@ -284,7 +287,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         candidates=names(env, "CANDIDATES"),
         probation=flag(env, "PROBATION", defaults.probation),
         train_nightly=flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
-        budget_eur=number(env, "BUDGET_EUR", 0, 0, 1e12) if budget else None,
+        budget_eur=number(env, "BUDGET_EUR", defaults.budget_eur, 0, 1e12),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
