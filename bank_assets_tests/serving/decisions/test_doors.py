@@ -24,8 +24,8 @@ from bank_assets_tests.world.contracts import PERSONS, with_column
 from bank_assets_tests.world.customers import delimited, delivered
 from serving.campaigns.call_lists import example_list, read_contacts
 from serving.campaigns.form import plan_form, settings_of
-from serving.decisions.api import read_outcome
 from serving.decisions.form import default_values, form_of, recorded_values, request_from, sent_values
+from serving.decisions.outcome_reports import read_outcome
 from serving.decisions.payloads import Payloads
 from serving.decisions.uploads import BatchError, csv_rows
 from serving.web.problems import PayloadError
