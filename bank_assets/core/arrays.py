@@ -49,6 +49,17 @@ def checked_version(
     return content
 
 
+def weights_or_ones(weights: FloatArray | None, n: int) -> FloatArray:
+    """Return weights (n,); None stands for ones."""
+    return np.ones(n) if weights is None else weights
+
+
+def effective_size(weights: FloatArray) -> float:
+    """Return how many equally weighted contacts tell as much as these, (sum w)^2 / sum w^2 (Kish 1965); 0 for none."""
+    squares = float((weights**2).sum())
+    return float(weights.sum()) ** 2 / squares if squares else 0.0
+
+
 def none_if_nan(value: float | None) -> float | None:
     """Return a Python float, or None where the value is missing, NaN or infinite, which JSON cannot hold."""
     return None if value is None or not math.isfinite(value) else float(value)

@@ -88,9 +88,9 @@ class PlatformReplay(Policy):
         """Select a recipe, fit and judge it immediately."""
         self._requested = None
         day, reason = requested.day, "; ".join(requested.response.reasons)
-        data, weights = self._world.learning_data(day)
+        data = self._world.learning_data(day)
         selected = self._selected(requested, data)
-        fit = fit_deployment(selected.recipe, data, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
+        fit = fit_deployment(selected.recipe, data, parity_rows=2 * GUARD_ROWS)
         self.counts.trainings += 1
         calibrated = apply_calibrator(fit.guard_raw, selected.calibrator)
         guards = refit_gate(calibrated, fit.guard_observed, fit.parity)

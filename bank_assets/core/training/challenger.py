@@ -96,16 +96,13 @@ def graph_scorer(graph: bytes, recipe: Recipe, contract: Contract) -> Scorer:
     return Scorer(bundle_files(graph, parts, {}))
 
 
-def fit_deployment(
-    recipe: Recipe, data: LearningData, *, parity_rows: int | None = None, sample_weights: FloatArray | None = None
-) -> DeploymentFit:
+def fit_deployment(recipe: Recipe, data: LearningData, *, parity_rows: int | None = None) -> DeploymentFit:
     """Fit a recipe on all rows and convert it to ONNX.
 
-    `parity_rows` limits the comparison of graph and estimator to the latest rows. `sample_weights` are inverse
-    probabilities of having learned each outcome, (n,); default 1.
+    `parity_rows` limits the comparison of graph and estimator to the latest rows.
     """
     feature_set = FeatureSet.of(data.contract)
-    estimator = fit_recipe(recipe, data, sample_weights=sample_weights)
+    estimator = fit_recipe(recipe, data)
     graph = to_onnx(estimator, feature_set, recipe.algorithm)
     checked = data if parity_rows is None else data.rows(np.arange(max(len(data) - parity_rows, 0), len(data)))
     raw = graph_scorer(graph, recipe, data.contract).raw_probability(checked.features)

@@ -188,7 +188,7 @@ class TestDeployment:
     def test_weights_reach_the_fit(self, data):
         weights = np.where(data.is_subscribed, 5.0, 1.0)
         plain = fit_deployment(Recipe("lightgbm"), data)
-        heavy = fit_deployment(Recipe("lightgbm"), data, sample_weights=weights)
+        heavy = fit_deployment(Recipe("lightgbm"), dataclasses.replace(data, weights=weights))
         assert heavy.guard_raw.mean() > plain.guard_raw.mean() + 0.1
 
     def test_pooled_rows_take_as_many_folds_as_they_need(self, data):
