@@ -178,7 +178,7 @@ def assemble_bundle(
     """
     data, economics, predicted = snapshot.data, settings.economics, ~np.isnan(tested.raw)
     known = (data.contact_dates[predicted], tested.calibrated[predicted], data.is_subscribed[predicted])
-    weights = None if data.weights is None else data.weights[predicted]
+    weights = data.w[predicted]
     inputs = FeatureSet.of(data.contract)
     lineage = ModelLineage(
         str(data.as_of),

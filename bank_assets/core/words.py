@@ -13,5 +13,5 @@ def pct(share: float | None, digits: int = 1) -> str:
 
 
 def sample_size(n: int, effective: float | None = None) -> str:
-    """A number of contacts, with the effective number beside it if they are weighted."""
-    return str(n) if effective is None else f"{n} (effective {effective:.0f})"
+    """A number of contacts, with the effective number beside it if weights make it another one."""
+    return str(n) if effective is None or round(effective) == n else f"{n} (effective {effective:.0f})"

@@ -129,14 +129,14 @@ class OutcomeHistory:
         unique, inverse = np.unique(days, return_inverse=True)
         end = (unique - self._origin).astype(np.int64) + 1
 
-        def sample_size(daily: NDArray[Any], days_back: int) -> FloatArray:
+        def counted(daily: NDArray[Any], days_back: int) -> FloatArray:
             total = np.append(0.0, np.cumsum(daily))
             return np.asarray(total[end.clip(0, len(daily))] - total[(end - days_back).clip(0, len(daily))])
 
         longer = np.full(len(unique), PRIOR_RATE)
         result: dict[str, FloatArray] = {}
         for days_back, weight in reversed(RATE_WINDOWS):
-            subscribed, contacts = (sample_size(daily, days_back) for daily in (self._subscribed, self._contacts))
+            subscribed, contacts = (counted(daily, days_back) for daily in (self._subscribed, self._contacts))
             longer = (subscribed + weight * longer) / (contacts + weight)
             result[f"subscription_rate_{days_back}d"] = longer[inverse]
         return {name: result[name] for name in RATE_FEATURES}

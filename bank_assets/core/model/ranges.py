@@ -67,7 +67,7 @@ def _month_bands(days: NDArray[np.int64], proba: FloatArray, outcome: FloatArray
     _, first, cell = np.unique(block * len(BANDS) + band_of(proba), return_index=True, return_inverse=True)
     sums = np.zeros((len(first), 4))
     np.add.at(sums, cell, parts_of(proba, outcome, w))
-    keep = sums[:, 1] ** 2 >= MINIMUM_CELL_VARIANCE * sums[:, 3]
+    keep = sums[:, 1] ** 2 >= MINIMUM_CELL_VARIANCE * np.maximum(sums[:, 3], 1e-9)
     return PeriodTotals.of(days[first][keep], sums[keep])
 
 

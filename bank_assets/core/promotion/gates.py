@@ -208,7 +208,7 @@ def refit_gate(
     found.check(
         abs(mean - rate) <= tolerance,
         f"mean probability {mean:.3f} against {rate:.3f} observed on the latest "
-        f"{sample_size(len(observed), None if weights is None else effective)} contacts (tolerance {tolerance:.3f})",
+        f"{sample_size(len(observed), effective)} contacts (tolerance {tolerance:.3f})",
     )
     auc = metrics.roc_auc(observed, proba, weights)
     if not math.isnan(auc) and effective_rarer(observed, w) >= 20:

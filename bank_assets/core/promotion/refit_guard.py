@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.arrays import FloatArray, effective_rarer, effective_size, weights_or_ones
+from bank_assets.core.arrays import FloatArray, effective_rarer, effective_size
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.quality import metrics
@@ -84,7 +84,7 @@ def against_champion(
     found = []
     for start in dict.fromkeys((first, _latest_start(data, first))):
         known = data.rows((data.contact_dates < start) & (data.known_on <= start))
-        if effective_rarer(known.is_subscribed, weights_or_ones(known.weights, len(known))) < LIMITS.minimum_class:
+        if effective_rarer(known.is_subscribed, known.w) < LIMITS.minimum_class:
             return AgainstChampion(False, f"{_size(known)} contacts before {start} are too few to fit the recipe on")
         estimator = fit_recipe(recipe, replace(known, as_of=start))
         tested = data.rows(data.contact_dates >= start)
@@ -114,7 +114,7 @@ def _sentence(found: Sequence[Mapping[str, Any]]) -> str:
 
 def _is_enough(data: LearningData, start: np.datetime64) -> bool:
     tested = data.contact_dates >= start
-    w = weights_or_ones(data.weights, len(data))[tested]
+    w = data.w[tested]
     return (
         effective_size(w) >= LIMITS.minimum_rows
         and effective_rarer(data.is_subscribed[tested], w) >= LIMITS.minimum_class
@@ -123,7 +123,7 @@ def _is_enough(data: LearningData, start: np.datetime64) -> bool:
 
 
 def _size(data: LearningData) -> str:
-    return sample_size(len(data), None if data.weights is None else effective_size(data.weights))
+    return sample_size(len(data), effective_size(data.w))
 
 
 def _latest_start(data: LearningData, first: np.datetime64) -> np.datetime64:

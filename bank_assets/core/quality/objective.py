@@ -66,7 +66,7 @@ class Cohort:
     @property
     def size(self) -> str:
         """The number of contacts in a sentence."""
-        return sample_size(len(self.observed), None if self.weights is None else self.effective)
+        return sample_size(len(self.observed), self.effective)
 
     def calls(self, objective: str, proba: FloatArray, f1_threshold: float) -> BoolArray:
         """Return the calls that an objective judges a model by, (n,).
@@ -103,7 +103,8 @@ class Cohort:
             return Lead(objective, f1[0], f1[1], found)
         profits = [self.profit(called) for called in (before, now)]
         gain = self.gain(profits[1] - profits[0])
-        return Lead(objective, *(float((self.w * profit).sum()) for profit in profits), gain)
+        before_eur, now_eur = (float((self.w * profit).sum()) for profit in profits)
+        return Lead(objective, before_eur, now_eur, gain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from bank_assets.core.arrays import (
     effective_rarer,
     effective_size,
     none_if_nan,
-    weights_or_ones,
 )
 from bank_assets.core.drift.report import Level, level_of, worst
 from bank_assets.core.drift.statistics import observed_expected
@@ -119,7 +118,7 @@ def _iso_weeks(days: DayArray) -> NDArray[np.str_]:
 def _latest(matured: ScoredContacts, policy: PerformancePolicy) -> ScoredContacts:
     """Select whole days back from the last matured one until there are enough contacts of each kind."""
     days, codes = np.unique(matured.contact_dates, return_inverse=True)
-    y, w = matured.is_subscribed, weights_or_ones(matured.weights, len(codes))
+    y, w = matured.is_subscribed, matured.w
 
     def sizes(of: BoolArray) -> FloatArray:
         """Effective number of such contacts from each day to the last, the last day first."""
@@ -141,7 +140,7 @@ def _measure(
     baseline: Baseline,
     policy: PerformancePolicy,
 ) -> WindowPerformance:
-    proba, w = contacts.proba, weights_or_ones(contacts.weights, len(contacts.proba))
+    proba, w = contacts.proba, contacts.w
     known = contacts.known_on <= as_of  # False for NaT
     y = contacts.is_subscribed & known
     called = economics.decide(proba, contacts.frame)

@@ -20,7 +20,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from bank_assets.core.arrays import DayArray, effective_rarer, effective_size, weights_or_ones
+from bank_assets.core.arrays import DayArray, effective_rarer, effective_size
 from bank_assets.core.drift.covariate_shift import Reference, excess_variation
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.features.contacts import ScoredContacts
@@ -173,7 +173,7 @@ def gather(
     start = as_of - np.timedelta64(policy.window_days, "D")
     since = max(start, np.datetime64(state.deployed_on, "D"))
     own = scored.rows(~np.isnan(scored.proba) & scored.known_as_of(as_of) & (scored.contact_dates >= since))
-    proba, observed, w = own.proba, own.is_subscribed, weights_or_ones(own.weights, len(own.proba))
+    proba, observed, w = own.proba, own.is_subscribed, own.w
     effective, rarer = effective_size(w), effective_rarer(observed, w)
     ranked = effective >= policy.minimum_ranked and rarer >= policy.minimum_of_class
     first = max(start, np.datetime64(state.first_deployed_on, "D"))
@@ -195,7 +195,7 @@ def gather(
 def _is_learnable(scored: ScoredContacts, day: np.datetime64) -> bool:
     """Whether a first model can be fitted and tested out of time: enough outcomes of both classes over enough days."""
     known = scored.rows(scored.known_as_of(day))
-    if effective_rarer(known.is_subscribed, weights_or_ones(known.weights, len(known.proba))) < MINIMUM_CLASS:
+    if effective_rarer(known.is_subscribed, known.w) < MINIMUM_CLASS:
         return False
     return bool(day - known.contact_dates.min() >= np.timedelta64(MINIMUM_SPAN_DAYS, "D"))
 

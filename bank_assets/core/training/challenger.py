@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, FloatArray, effective_size, weights_or_ones
+from bank_assets.core.arrays import BoolArray, FloatArray, effective_size
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
@@ -141,7 +141,7 @@ def pooled_rows(calibrated: FloatArray, data: LearningData, folds: Sequence[Fold
 
     All reported folds, if even they have fewer. `calibrated` is NaN outside the folds.
     """
-    predicted, weights = ~np.isnan(calibrated), weights_or_ones(data.weights, len(data))
+    predicted, weights = ~np.isnan(calibrated), data.w
     for start in (fold.test_start for fold in reversed(folds) if fold.is_reported):
         mask = predicted & (data.contact_dates >= start)
         if effective_size(weights[mask]) >= minimum_rows:

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, effective_size, weights_or_ones
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, effective_size
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import LearningData, ScoredContacts
 from bank_assets.core.features.feature_set import FeatureSet
@@ -121,8 +121,7 @@ def calibrate_rolling(raw: FloatArray, data: LearningData, folds: Sequence[Fold]
     for fold in folds:
         test = fold.test_mask(data.contact_dates)
         before = ~np.isnan(raw) & (data.contact_dates < fold.test_start) & (data.known_on <= fold.test_start)
-        known = None if data.weights is None else data.weights[before]
-        step = fit_affine(raw[before], data.is_subscribed[before], known)
+        step = fit_affine(raw[before], data.is_subscribed[before], data.w[before])
         scaled[test] = apply_calibrator(raw[test], [step])
     days = np.unique(data.contact_dates[~np.isnan(scaled)])
     scored = ScoredContacts(data.contact_dates, scaled, data.is_subscribed, data.known_on, weights=data.weights)
@@ -195,7 +194,7 @@ def candidate_metrics(
     start = reported[0].test_start
     earlier = ~np.isnan(calibrated) & (data.contact_dates < start)
     pooled = ~np.isnan(calibrated) & (data.contact_dates >= start)
-    weights = weights_or_ones(data.weights, len(data))
+    weights = data.w
     proba, observed, w = calibrated[pooled], data.is_subscribed[pooled], weights[pooled]
     if bool(data.is_subscribed[earlier].any()):
         threshold = metrics.best_f1_threshold(data.is_subscribed[earlier], calibrated[earlier], weights[earlier])
