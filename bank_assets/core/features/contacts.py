@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import YES_NO, ColumnKind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, records_at
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, records_at, weights_or_ones
 from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory, plan_statistics
 from bank_assets.core.features.feature_set import FeatureSet, payload_features, plan_of_the_day
 
@@ -39,6 +39,11 @@ class LearningData:
 
     def __len__(self) -> int:
         return len(self.contact_dates)
+
+    @property
+    def w(self) -> FloatArray:
+        """The weights, ones if there are none, (n,)."""
+        return weights_or_ones(self.weights, len(self))
 
     def rows(self, mask: NDArray[Any]) -> LearningData:
         """Select rows by mask or index."""
@@ -93,6 +98,11 @@ class ScoredContacts:
         lengths = {len(part) for part in parts}
         if len(lengths) > 1:
             raise ValueError(f"scored contacts: expected columns of one length, found {sorted(lengths)}.")
+
+    @property
+    def w(self) -> FloatArray:
+        """The weights, ones if there are none, (n,)."""
+        return weights_or_ones(self.weights, len(self.proba))
 
     def rows(self, mask: NDArray[Any]) -> ScoredContacts:
         """Select rows by mask."""
