@@ -11,11 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 T = TypeVar("T")
 # What parsing raises if the content is damaged or of another release.
-UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError, msgspec.ValidationError)
+UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class DamagedFileError(ValueError):
