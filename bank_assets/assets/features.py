@@ -14,12 +14,13 @@ import pyarrow.compute as pc
 
 from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.contract.contract import Contract
+from bank_assets.core.arrays import effective_size
 from bank_assets.core.features.contacts import Contacts, LearningData
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source, open_from
 from bank_assets.store.contact_store import ContactStore, learning_as_of
 from bank_assets.store.derivations import ALL, DerivedTable, Made
-from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months
+from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months, weighing
 from bank_assets.store.warehouse import Warehouse, WarehouseError, arrays_of
 
 TRAINING_SET = DerivedTable("training_set", "1")
@@ -52,7 +53,7 @@ def training_set(
     Guarantees: no outcome known after `as_of`, no column known after the call.
     Fails when: no month passed its gate.
     """
-    months, contacts = passed_months(warehouse), ContactStore(warehouse, settings.contract)
+    months, contacts = passed_months(warehouse), ContactStore(warehouse, settings.contract, settings.feedback)
     as_of = (
         np.datetime64(config.as_of, "D")
         if config.as_of
@@ -65,7 +66,8 @@ def training_set(
             # Outcomes are stored by month of arrival, which may be a month without contacts.
             "outcomes": warehouse.digests(OUTCOMES),
             "told": warehouse.digests(REPORTED_OUTCOMES.name),
-        },
+        }
+        | weighing([name for name in contacts.lists(months) if name < str(as_of)]),
         settings={"as_of": str(as_of), **contract_setting(settings.contract)},
     )
 
@@ -73,7 +75,7 @@ def training_set(
         known = contacts.read(months, as_of)
         learnable = known.rows(known.known_as_of(as_of))
         context.log.info("training set of %d contacts before %s", len(learnable), as_of)
-        data = learnable.learning_data(as_of)
+        data = known.learning_data(as_of)
         facts = _facts(data, landed_source(settings.landing))
         facts |= {"months": months, "rare": rare_categories(learnable)}
         return Made(pa.table(data.to_columns(learnable.contact_ids)), facts)
@@ -82,9 +84,10 @@ def training_set(
 
 
 def _facts(data: LearningData, source: Source | None) -> dict[str, Any]:
-    return {
+    size = {} if data.weights is None else {"effective_rows": round(effective_size(data.weights))}
+    return size | {
         "as_of": str(data.as_of),
-        "subscription_rate": float(data.is_subscribed.mean()),
+        "subscription_rate": float(np.average(data.is_subscribed, weights=data.weights)),
         "source": source.label if source else "deliveries",
         "is_real": source is None or source.is_real,
         "first_day": str(data.contact_dates.min()),
@@ -94,7 +97,8 @@ def _facts(data: LearningData, source: Source | None) -> dict[str, Any]:
 
 def _headline(stored: Mapping[str, Any]) -> dict[str, Any]:
     counts = {"months": len(stored["months"]), "rare_categories": len(stored["rare"])}
-    return {"as_of": stored["as_of"], "subscription_rate": stored["subscription_rate"], **counts}
+    shown = ("as_of", "subscription_rate", "effective_rows")
+    return {name: stored[name] for name in shown if name in stored} | counts
 
 
 def rare_categories(contacts: Contacts, minimum: int = 50) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import msgspec
 
 from bank_assets.core.arrays import checked_version
 from bank_assets.core.drift.report import Level, plain
+from bank_assets.core.features.feedback import Feedback
 
 PERFORMANCE_SCHEMA_VERSION: Final = 1
 
@@ -45,7 +46,9 @@ class WindowPerformance:
 
     The name is `2009-W06`, `2009-02` or `latest`. `assumed_rows` have no outcome after maturity and count as not
     subscribed. `f1` is at the champion's threshold and `f1_of_calls` that of the decisions. The oracle calls the
-    subscribers alone.
+    subscribers alone. With weights, `rows` and `assumed_rows` count contacts whose outcome was learned, subscriptions
+    are scaled to them, calls and EUR stand for every contact, and the verdict goes by `effective_rows`; None without
+    weights.
     """
 
     name: str
@@ -74,6 +77,7 @@ class WindowPerformance:
     profit_eur: float
     profit_everyone_eur: float
     profit_oracle_eur: float
+    effective_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class PerformanceReport:
     """Realised performance as of a day; `message` gives the verdict on the latest window, or why there is none.
 
     Of the `rows` scored before `as_of`, `matured` have a final outcome; `unscored` had no champion. `latest`
-    is the shortest large enough window that ends with the last matured day.
+    is the shortest large enough window that ends with the last matured day. `feedback` says where outcomes come from.
     """
 
     as_of: str
@@ -96,10 +100,15 @@ class PerformanceReport:
     months: tuple[WindowPerformance, ...]
     economics: dict[str, Any]
     baseline: Baseline
+    feedback: Feedback = field(default_factory=Feedback)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: plain types, None for what cannot be computed."""
-        return plain({"schema_version": PERFORMANCE_SCHEMA_VERSION, **asdict(self)})
+        document = {"schema_version": PERFORMANCE_SCHEMA_VERSION, **asdict(self)}
+        for window in (document["latest"] or {}, *document["weeks"], *document["months"]):
+            if window.get("effective_rows") is None:
+                window.pop("effective_rows", None)
+        return plain(document)
 
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> PerformanceReport:
