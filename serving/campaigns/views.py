@@ -135,14 +135,13 @@ def _holdout(planned: PlannedCampaign) -> list[str]:
     if rate is None:
         return ["Without calls there is no effect to measure."]
     share = settings.holdout_share
-    n_held, n_comparable = int(np.sum(plan.reason == HELD_OUT)), int(plan.is_holdout_comparable.sum())
+    n_held = int(np.sum(plan.reason == HELD_OUT))
     sentences = []
     if n_held:
         sentences.append(
-            f"{count(n_held)} contacts are kept back at random; {count(n_comparable)} of them would have been called "
-            "and are the group to compare with."
+            f"{count(n_held)} of the contacts that the plan chose are kept back at random: the group to compare with."
         )
-        lift = detectable_lift(n_comparable, plan.called.n_calls, rate)
+        lift = detectable_lift(n_held, plan.called.n_calls, rate)
         sentences.append(
             f"These groups can show a rise of the subscription rate by {lift * 100:.1f} percentage points or more."
             if lift is not None

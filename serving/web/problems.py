@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from bank_assets.contract.errors import ContractError
 from bank_assets.core.economics.economics import EconomicsError
+from bank_assets.core.economics.exploration import ExplorationError
 from bank_assets.core.economics.holdout import HoldoutError
 from bank_assets.core.economics.planner import PlanError
 from bank_assets.core.economics.suppression import SuppressionError
@@ -136,7 +137,7 @@ STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((MediaTypeError,), 415, "media-type", "The body's format is not read here"),
     ((PayloadError, ContractError, DataError), 422, "payload", "The input does not fit the contract"),
     ((EconomicsError,), 422, "economics", "The economics cannot be used"),
-    ((PlanError, HoldoutError, SuppressionError), 422, "plan", "The limits cannot be used"),
+    ((PlanError, HoldoutError, ExplorationError, SuppressionError), 422, "plan", "The limits cannot be used"),
     ((ValidationException,), 422, "parameters", "A parameter cannot be used"),
     (UNKNOWN, 404, "not-found", "Not on record"),
     ((ConflictError,), 409, "conflict", "Contradicts what is on record"),

@@ -1,4 +1,4 @@
-"""The plan of a call list: who is called and in which order, why others are not, and what it should bring.
+"""The plan of a call list: who is called, in which order, why and how probably, and what the calls should bring.
 
 `core.economics.planner` builds it; batch scoring, the API and pages read it.
 """
@@ -14,18 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import FloatArray, IntArray
-from bank_assets.core.economics.suppression import ALLOWED, RULE_TEXTS
+from bank_assets.core.economics.exploration import CENTS, Reserve
+from bank_assets.core.economics.suppression import RULE_TEXTS
 
+WORTH_CALLING: Final = "worth_calling"
+EXPLORATION: Final = "exploration"
 HELD_OUT: Final = "held_out"
+OUT_OF_REACH: Final = "out_of_reach"
 NOT_WORTH_CALLING: Final = "not_worth_calling"
 BEYOND_LIMITS: Final = "beyond_limits"
 REASON_TEXTS: Final[Mapping[str, str]] = {
     **RULE_TEXTS,
+    WORTH_CALLING: "a call is expected to pay",
+    EXPLORATION: "drawn at random to learn from",
     HELD_OUT: "held out at random to measure what calling brings",
     NOT_WORTH_CALLING: "a call is expected to cost more than it brings",
     BEYOND_LIMITS: "worth calling, but the budget or the capacity is used up",
+    OUT_OF_REACH: "not chosen, and too dear for the learning budget, so that nothing is learned about such contacts",
 }
-"""Reason why a contact is not called -> plain words."""
+"""Reason why a contact is called or not -> plain words."""
 DECILES: Final = 10
 CURVE_POINTS: Final = 101
 MICROS: Final = 1_000_000
@@ -62,14 +69,16 @@ class CallPlan:
     """A planned call list. Arrays are (n_contacts,), in the order of the list that was given.
 
     Attributes:
-        list_id: identifier of the list, seed of the hold-out group.
+        list_id: identifier of the list, seed of its draws.
         cost_eur: EUR per call, rounded to cents.
         value_eur: EUR per subscription.
         expected_profit_eur: EUR if called.
-        reason: why a contact is not called, a key of `REASON_TEXTS`; "" if called.
-        is_holdout_comparable: held-out contacts that this plan would have called: control group of the lift test.
+        reason: why a contact is called or not, a key of `REASON_TEXTS`.
+        propensity: probability of the contact to be called, over all seeds of the list.
         binding: limits that keep worthwhile contacts off the list: a subset of ("budget", "capacity").
-        optimality_gap_eur: most that a better list within the limits could earn on top, EUR; 0 if the plan is exact.
+        optimality_gap_eur: most that better calls within the limits could earn on top, EUR; 0 if they are exact.
+        reserve: calls and cents that were set aside for exploration.
+        learning_loss_eur: what the list should earn less, over all seeds, than without exploration.
     """
 
     list_id: str
@@ -80,12 +89,14 @@ class CallPlan:
     expected_profit_eur: FloatArray
     is_called: NDArray[np.bool_]
     reason: NDArray[np.str_]
-    is_holdout_comparable: NDArray[np.bool_]
+    propensity: FloatArray
     budget_eur: float | None
     capacity: int | None
     binding: tuple[str, ...]
     is_exact: bool
     optimality_gap_eur: float
+    reserve: Reserve
+    learning_loss_eur: float
 
     @cached_property
     def ranking(self) -> NDArray[np.intp]:
@@ -115,18 +126,23 @@ class CallPlan:
         return self._totals(self.is_called)
 
     @cached_property
+    def explored(self) -> Totals:
+        """Totals of the explored calls among them."""
+        return self._totals(self.reason == EXPLORATION)
+
+    @cached_property
     def everyone(self) -> Totals:
         """Totals of calling everyone that no rule excludes, hold-out included, without limits."""
-        return self._totals(~np.isin(self.reason, list(RULE_TEXTS)))
+        return self._totals(self._is_eligible)
 
     @cached_property
     def curve(self) -> dict[str, NDArray[Any]]:
-        """Expected totals by number of calls, best first, from 0 calls to all that rules and hold-out allow.
+        """Expected totals by number of calls, best first, from 0 calls to all that the rules allow.
 
         Arrays `n_calls`, `cost_eur`, `expected_subscriptions` and `expected_profit_eur`, each (n_points,), at
         `CURVE_POINTS` numbers of calls, or all if the list is shorter.
         """
-        order = self.ranking[~np.isin(self.reason, [*RULE_TEXTS, HELD_OUT])[self.ranking]]
+        order = self.ranking[self._is_eligible[self.ranking]]
         n_calls = np.unique(np.rint(np.linspace(0, len(order), CURVE_POINTS)).astype(np.int64))
         added = {
             "cost_eur": self.cost_eur,
@@ -136,6 +152,10 @@ class CallPlan:
         totals = {name: np.append(0.0, np.cumsum(one[order]))[n_calls] for name, one in added.items()}
         return {"n_calls": n_calls, **totals}
 
+    @cached_property
+    def _is_eligible(self) -> NDArray[np.bool_]:
+        return ~np.isin(self.reason, list(RULE_TEXTS))
+
     def _totals(self, mask: NDArray[np.bool_]) -> Totals:
         added = (self.cost_eur, self.probability, self.expected_profit_eur)
         return Totals(int(mask.sum()), *(float(one[mask].sum()) for one in added))
@@ -144,7 +164,7 @@ class CallPlan:
     def excluded(self) -> dict[str, int]:
         """Number of contacts not called, by reason."""
         names, counts = np.unique(self.reason[~self.is_called], return_counts=True)
-        return {str(name): int(count) for name, count in zip(names, counts, strict=True) if name != ALLOWED}
+        return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
 
     def summary(self) -> dict[str, Any]:
         """JSON form without the rows: totals, reasons, limits, curve."""
@@ -156,7 +176,13 @@ class CallPlan:
             "excluded": self.excluded,
             "holdout": {
                 "n_held_out": int((self.reason == HELD_OUT).sum()),
-                "n_comparable": int(self.is_holdout_comparable.sum()),
+                "n_comparable": int((self.reason == HELD_OUT).sum()),
+            },
+            "learning": {
+                "reserve": {"n_calls": self.reserve.calls, "cost_eur": self.reserve.cents / CENTS},
+                "explored": self.explored.to_dict(),
+                "expected_loss_eur": self.learning_loss_eur,
+                "n_out_of_reach": int((self.reason == OUT_OF_REACH).sum()),
             },
             "budget_eur": self.budget_eur,
             "capacity": self.capacity,

@@ -1,6 +1,6 @@
 """Random hold-out groups, and how large one must be to show what the calls bring.
 
-A held-out contact is not called although it may be worth it. The difference in subscriptions between the called and the
+A held-out contact is not called although the list chose it. The difference in subscriptions between the called and the
 held out of a list is what calling causes. Membership is a hash of list and person: the same on any machine and for each
 contact of a person, and drawn anew for each list, so nobody is left out for ever.
 """
@@ -34,13 +34,14 @@ def holdout_mask(customer_ids: Sequence[str] | NDArray[Any], list_id: str, share
     """
     if not 0.0 <= share <= MAXIMUM_SHARE:
         raise HoldoutError(f"hold-out share: expected 0 to {MAXIMUM_SHARE}, found {share!r}; 10 % is written 0.1.")
-    limit = int(share * 2**64)
+    return hash_draws(customer_ids, list_id) < np.uint64(share * 2**64)
+
+
+def hash_draws(keys: Sequence[Any] | NDArray[Any], list_id: str, purpose: bytes = b"") -> NDArray[np.uint64]:
+    """A random whole number below 2**64 for each key, (n,): a hash of list and key, independent for each purpose."""
     prefix = hashlib.blake2b(str(list_id).encode(), digest_size=16).digest()
-    draws = (
-        int.from_bytes(hashlib.blake2b(prefix + str(c).strip().encode(), digest_size=8).digest(), "big")
-        for c in customer_ids
-    )
-    return np.fromiter((draw < limit for draw in draws), dtype=bool, count=len(customer_ids))
+    hashes = (hashlib.blake2b(prefix + str(key).strip().encode(), digest_size=8, person=purpose) for key in keys)
+    return np.frombuffer(b"".join(one.digest() for one in hashes), dtype=">u8").astype(np.uint64)
 
 
 def _check_share(name: str, value: float) -> None:

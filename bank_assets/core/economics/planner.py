@@ -1,7 +1,9 @@
-"""Whom to call: the best list under a budget and a capacity, with objections, rules and a hold-out group.
+"""Whom to call: a randomized policy over a list, with the probability of each contact to be called.
 
-Costs are whole cents and profits whole millionths of EUR, and ties go to the smaller contact_id, so the same contacts
-give the same list in any order and on any machine.
+Rules leave contacts out, a learning budget is set aside, the best calls fill what remains of budget and capacity,
+explorers are drawn from the others, and a hold-out group is drawn from both. Costs are whole cents and profits whole
+millionths of EUR, and ties go to the smaller contact_id, so the same contacts give the same list in any order and on
+any machine.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,15 +20,26 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, FloatArray, IntArray, Rows
 from bank_assets.core.economics.call_plan import (
     BEYOND_LIMITS,
+    EXPLORATION,
     HELD_OUT,
     MICROS,
     NOT_WORTH_CALLING,
+    OUT_OF_REACH,
+    WORTH_CALLING,
     CallPlan,
     ranked,
 )
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
+from bank_assets.core.economics.exploration import (
+    CENTS,
+    EXPLORATION_SCORE,
+    ROUNDING,
+    LearningBudget,
+    Reserve,
+    draw,
+)
 from bank_assets.core.economics.holdout import holdout_mask
-from bank_assets.core.economics.knapsack import select
+from bank_assets.core.economics.knapsack import KnapsackSelection, select
 from bank_assets.core.economics.suppression import (
     ALLOWED,
     FrequencyRules,
@@ -35,7 +48,6 @@ from bank_assets.core.economics.suppression import (
     persons_of,
 )
 
-CENTS: Final = 100
 MAXIMUM_BUDGET_EUR: Final = MAXIMUM_EUR * 1_000  # more is an error of unit
 
 
@@ -64,11 +76,21 @@ class CallLimits:
                 raise PlanError(f"capacity: expected a whole number of calls from 0 or nothing, found {capacity!r}.")
             object.__setattr__(self, "capacity", int(capacity))
 
+    @property
+    def budget_cents(self) -> int | None:
+        """The budget in whole cents; None is no limit."""
+        return None if self.budget_eur is None else math.floor(self.budget_eur * CENTS + ROUNDING)
+
     def of(self, cost_cents: IntArray) -> tuple[int, int]:
         """Budget in whole cents and number of calls for a list; without a limit, enough for all of it."""
-        # The small addition keeps 0.29 x 100 = 28.999999999999996 from losing its last cent
-        budget = int(cost_cents.sum()) if self.budget_eur is None else math.floor(self.budget_eur * CENTS + 1e-6)
+        budget = self.budget_cents
+        budget = int(cost_cents.sum()) if budget is None else budget
         return budget, len(cost_cents) if self.capacity is None else self.capacity
+
+    def without(self, reserve: Reserve) -> CallLimits:
+        """What remains for the best calls; what has no limit keeps none."""
+        budget = None if self.budget_cents is None else (self.budget_cents - reserve.cents) / CENTS
+        return CallLimits(budget, None if self.capacity is None else self.capacity - reserve.calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +98,7 @@ class PlanSettings:
     """What a plan is made under.
 
     The hold-out share lies in [0, 0.5]. The subscription rate without a call, in (0, 1), is assumed for the size of the
-    hold-out test only; None for half of the expected rate.
+    hold-out test only; None for half of the expected rate. Without a learning budget nobody is explored.
     """
 
     economics: Economics
@@ -85,6 +107,7 @@ class PlanSettings:
     holdout_share: float = 0.0
     rate_without: float | None = None
     suppression: SuppressionList = SuppressionList()
+    learning: LearningBudget = LearningBudget()
 
 
 def plan_calls(
@@ -97,56 +120,116 @@ def plan_calls(
 ) -> CallPlan:
     """Plan a call list.
 
-    A contact is left out by the first of: objection, duplicate, frequency rules, hold-out, a call that does not pay,
-    the limits. The hold-out group, seeded by `list_id`, is drawn before the choice: a random part of the list.
+    The best calls are a function of the list, the explorers a sample of the other eligible contacts, and the hold-out
+    group a random part of both, whose calls nobody else gets. `list_id` seeds the draws; the propensities are exact
+    over all seeds (ADR 0032).
 
     `probability` is calibrated, (n_contacts,); `rows` are the columns that economics and rules read, `customer_id` for
-    contacts that are not persons of their own among them. The plan is exact (see `core.economics.knapsack`).
+    contacts that are not persons of their own and `EXPLORATION_SCORE` among them. The best calls are exact (see
+    `core.economics.knapsack`).
 
     Raises:
-        PlanError, SuppressionError, HoldoutError: a probability, a column of a rule or the share is unusable.
+        PlanError, SuppressionError, HoldoutError, ExplorationError: a probability, a column of a rule, a share or a
+            score is unusable.
     """
-    economics, limits = settings.economics, settings.limits
     ids = np.asarray([str(contact_id).strip() for contact_id in contact_ids], dtype=np.str_)
-    proba = _checked_probability(probability, len(ids))
-    cost_cents, value = _priced(economics, rows, len(ids))
-    cost_eur = cost_cents / CENTS
-    budget, capacity = limits.of(cost_cents)
-    profit = np.rint((proba * value - cost_eur) * MICROS).astype(np.int64)
-
+    offers = _offers(ids, probability, rows, settings.economics)
     reason = excluded_by_rules(ids, rows, contract, settings.suppression, settings.rules)
-    is_held_out = (reason == ALLOWED) & holdout_mask(persons_of(ids, rows), list_id, settings.holdout_share)
-    is_open = (reason == ALLOWED) & ~is_held_out
-    is_wanted, gain = profit > 0, profit
-    if economics.calls_from is not None:  # then limits are spent on subscriptions, whatever a call earns
-        is_wanted, gain = proba >= economics.calls_from, np.rint(proba * value * MICROS).astype(np.int64)
-    ranking = ranked(profit / MICROS, ids)
-    candidates = ranking[(is_open & is_wanted)[ranking]]
-    selection = select(gain[candidates], cost_cents[candidates], budget, capacity)
+    is_eligible, persons = reason == ALLOWED, np.asarray(persons_of(ids, rows), dtype=object)
+    design = _design(offers, is_eligible, rows.get(EXPLORATION_SCORE), settings)
 
-    is_called = np.zeros(len(ids), dtype=bool)
-    is_called[candidates[selection.is_taken]] = True
-    reason[is_held_out] = HELD_OUT
-    reason[is_open & ~is_wanted] = NOT_WORTH_CALLING
-    reason[is_open & is_wanted & ~is_called] = BEYOND_LIMITS
-    is_within = (cost_cents <= budget) & (capacity > 0)
-    is_within &= gain > selection.price_of_cost * cost_cents + selection.price_of_call
+    is_explored = draw(design.inclusion, persons, ids, list_id)
+    is_called = design.is_best | is_explored
+    held_out = np.flatnonzero(is_called)
+    held_out = held_out[holdout_mask(persons[held_out], list_id, settings.holdout_share)]
+    is_called[held_out] = False
+    reason[is_eligible] = np.where(offers.is_wanted, BEYOND_LIMITS, NOT_WORTH_CALLING)[is_eligible]
+    if settings.learning.is_on:
+        reason[is_eligible & (design.inclusion == 0.0)] = OUT_OF_REACH
+    reason[design.is_best], reason[is_explored], reason[held_out] = WORTH_CALLING, EXPLORATION, HELD_OUT
+    is_kept = 1.0 - settings.holdout_share
     return CallPlan(
         list_id,
         ids,
-        proba,
-        cost_eur,
-        value,
-        profit / MICROS,
+        offers.probability,
+        offers.cost_cents / CENTS,
+        offers.value,
+        offers.profit / MICROS,
         is_called,
         reason,
-        is_held_out & is_wanted & is_within,
-        limits.budget_eur,
-        limits.capacity,
-        _binding(is_called, cost_cents, candidates[~selection.is_taken], budget, capacity),
-        selection.is_exact,
-        selection.gap / MICROS,
+        (design.is_best + design.inclusion) * is_kept,
+        settings.limits.budget_eur,
+        settings.limits.capacity,
+        design.binding,
+        design.selection.is_exact,
+        design.selection.gap / MICROS,
+        design.reserve,
+        design.loss(offers, settings.limits) * is_kept / MICROS,
     )
+
+
+class _Offers(NamedTuple):
+    """What each contact costs and should bring; arrays are (n_contacts,)."""
+
+    probability: FloatArray
+    cost_cents: IntArray
+    value: FloatArray
+    profit: IntArray  # in millionths of EUR
+    gain: IntArray  # what limits are spent on
+    is_wanted: BoolArray
+    ranking: NDArray[np.intp]  # rows, the best first
+
+
+def _offers(ids: NDArray[np.str_], probability: ArrayLike, rows: Rows, economics: Economics) -> _Offers:
+    proba = _checked_probability(probability, len(ids))
+    cost_cents, value = _priced(economics, rows, len(ids))
+    profit = np.rint((proba * value - cost_cents / CENTS) * MICROS).astype(np.int64)
+    is_wanted, gain = profit > 0, profit
+    if economics.calls_from is not None:  # then limits are spent on subscriptions, whatever a call earns
+        is_wanted, gain = proba >= economics.calls_from, np.rint(proba * value * MICROS).astype(np.int64)
+    return _Offers(proba, cost_cents, value, profit, gain, is_wanted, ranked(profit / MICROS, ids))
+
+
+class _Design(NamedTuple):
+    """The policy of a list: what is decided before anything is drawn. Arrays are (n_contacts,)."""
+
+    candidates: NDArray[np.intp]  # rows worth calling, the best first
+    selection: KnapsackSelection  # of the candidates
+    is_best: BoolArray
+    inclusion: FloatArray  # probability to be drawn as an explorer
+    reserve: Reserve
+    needed: Reserve  # what the sample can need of the reserve
+    binding: tuple[str, ...]
+
+    def loss(self, offers: _Offers, limits: CallLimits) -> float:
+        """What the list should bring less than without exploration, in millionths of EUR."""
+        if not self.needed.calls:
+            return 0.0
+        best = self.candidates
+        if not self.selection.is_taken.all():
+            cost, budget_and_capacity = offers.cost_cents, limits.of(offers.cost_cents)
+            best = best[select(offers.gain[best], cost[best], *budget_and_capacity).is_taken]
+        return float(offers.profit[best].sum() - (self.is_best + self.inclusion) @ offers.profit)
+
+
+def _design(offers: _Offers, is_eligible: BoolArray, score: NDArray[Any] | None, settings: PlanSettings) -> _Design:
+    cost, limits, learning = offers.cost_cents, settings.limits, settings.learning
+    candidates = offers.ranking[(is_eligible & offers.is_wanted)[offers.ranking]]
+
+    def under(reserve: Reserve) -> _Design:
+        budget, capacity = limits.without(reserve).of(cost)
+        selection = select(offers.gain[candidates], cost[candidates], budget, capacity)
+        is_best, inclusion = np.zeros(len(cost), dtype=bool), np.zeros(len(cost))
+        is_best[candidates[selection.is_taken]] = True
+        others = np.flatnonzero(is_eligible & ~is_best)
+        inclusion[others], needed = learning.inclusion(reserve, cost[others], None if score is None else score[others])
+        binding = _binding(is_best, cost, candidates[~selection.is_taken], budget, capacity)
+        return _Design(candidates, selection, is_best, inclusion, reserve, needed, binding)
+
+    design = under(learning.reserve(cost[is_eligible], limits.budget_cents, limits.capacity))
+    # What the explorers cannot need goes back to the best calls, once: it can change who the others are
+    is_too_large = limits.without(design.needed) != limits.without(design.reserve)
+    return under(design.needed) if is_too_large else design
 
 
 def _priced(economics: Economics, rows: Rows, n_contacts: int) -> tuple[IntArray, FloatArray]:

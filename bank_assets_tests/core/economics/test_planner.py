@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.economics.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS
+from bank_assets.core.economics.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS, WORTH_CALLING
 from bank_assets.core.economics.economics import ColumnAmount, ConstantAmount, Economics
 from bank_assets.core.economics.planner import CallLimits, PlanError, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import (
@@ -36,7 +36,7 @@ def test_takes_the_best_first_and_stops_at_break_even():
     assert plan.is_called.tolist() == [False, True, False, True]  # 0.1 x 50 = 5 only breaks even
     assert plan.rank.tolist() == [0, 1, 0, 2]
     assert plan.call_order.tolist() == [1, 3]
-    assert plan.reason.tolist() == [NOT_WORTH_CALLING, "", NOT_WORTH_CALLING, ""]
+    assert plan.reason.tolist() == [NOT_WORTH_CALLING, WORTH_CALLING, NOT_WORTH_CALLING, WORTH_CALLING]
     assert plan.called.expected_profit_eur == pytest.approx(0.6 * 50 - 10)
     assert plan.called.conversion_rate == pytest.approx(0.3)
     assert plan.called.cost_per_subscription_eur == pytest.approx(10 / 0.6)
@@ -107,7 +107,7 @@ def test_objection_beats_any_profit_and_any_other_reason():
         rules=FrequencyRules(max_contacts_in_campaign=1),
         rows={"campaign": np.array([9, 1])},
     )
-    assert plan.reason.tolist() == [SUPPRESSED, ""]
+    assert plan.reason.tolist() == [SUPPRESSED, WORTH_CALLING]
 
 
 def test_rules_and_duplicates_are_named():
@@ -117,7 +117,8 @@ def test_rules_and_duplicates_are_named():
         rules=FrequencyRules(max_contacts_in_campaign=3, min_days_since_previous_contact=30),
         rows={"campaign": np.array([3, 4, 1, 1, 1, np.nan]), "pdays": np.array([-1, 90, 29, -1, 30, -1])},
     )
-    assert plan.reason.tolist() == ["", TOO_MANY_CONTACTS, CONTACTED_TOO_RECENTLY, DUPLICATE, "", TOO_MANY_CONTACTS]
+    broken = [TOO_MANY_CONTACTS, CONTACTED_TOO_RECENTLY, DUPLICATE]
+    assert plan.reason.tolist() == [WORTH_CALLING, *broken, WORTH_CALLING, TOO_MANY_CONTACTS]
     assert set(plan.excluded) <= set(REASON_TEXTS)
 
 
@@ -151,24 +152,21 @@ def test_order_of_the_list_does_not_matter(data):
     assert called(np.arange(n)) == called(shuffled)
 
 
-def test_holdout_is_random_deterministic_and_comparable():
-    rng = np.random.default_rng(0)
-    probability = rng.uniform(0, 0.5, 5_000)
-    plan = plan_of(probability, list_id="autumn", holdout_share=0.1, limits=CallLimits(capacity=1_000))
+def test_holdout_is_a_random_part_of_the_chosen_that_nobody_replaces():
+    probability, limits = np.random.default_rng(0).uniform(0, 0.5, 5_000), CallLimits(capacity=2_000)
+    whole = plan_of(probability, list_id="autumn", limits=limits)
+    plan = plan_of(probability, list_id="autumn", holdout_share=0.1, limits=limits)
     held = plan.reason == HELD_OUT
-    assert abs(held.mean() - 0.1) < 0.02
-    assert abs(probability[held].mean() - probability.mean()) < 0.02
-    last, first_left_out = probability[plan.is_called].min(), probability[plan.reason == BEYOND_LIMITS].max()
-    assert (probability[plan.is_holdout_comparable] > first_left_out).all()
-    assert (probability[held & ~plan.is_holdout_comparable] < last).all()
-    assert plan.summary()["holdout"]["n_comparable"] == plan.is_holdout_comparable.sum() > 50
+    assert (held | plan.is_called).tolist() == whole.is_called.tolist()
+    assert abs(held.sum() / 2_000 - 0.1) < 0.02
+    assert abs(probability[held].mean() - probability[plan.is_called].mean()) < 0.02
+    assert plan.propensity.tolist() == np.where(whole.is_called, 0.9, 0.0).tolist()
+    assert plan.summary()["holdout"] == {"n_held_out": held.sum(), "n_comparable": held.sum()}
     persons = np.array([f"k{n // 2}" for n in range(5_000)], dtype=object)
-    of_persons = plan_of(probability, list_id="autumn", holdout_share=0.1, rows={"customer_id": persons})
-    by_person = of_persons.reason == HELD_OUT
-    assert (by_person[::2] == by_person[1::2]).all()
-    assert abs(by_person.mean() - 0.1) < 0.02
-    again = plan_of(probability, list_id="autumn", holdout_share=0.1, limits=CallLimits(capacity=1_000))
-    other = plan_of(probability, list_id="winter", holdout_share=0.1)
+    by_person = plan_of(np.full(5_000, 0.5), list_id="autumn", holdout_share=0.1, rows={"customer_id": persons})
+    assert (by_person.is_called[::2] == by_person.is_called[1::2]).all()
+    again = plan_of(probability, list_id="autumn", holdout_share=0.1, limits=limits)
+    other = plan_of(probability, list_id="winter", holdout_share=0.1, limits=limits)
     assert (again.reason == plan.reason).all()
     assert ((other.reason == HELD_OUT) != held).any()
 
