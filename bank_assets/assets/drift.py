@@ -116,7 +116,7 @@ def drift_report(
 ) -> dg.MaterializeResult:
     """What moved between the champion's training profile and each month, by effect size.
 
-    Reads: contact_profiles, the champion's reference profile. Writes: `drift_report` and, by month,
+    Reads: contact_profiles, weighted outcomes, the champion's reference profile. Writes: `drift_report` and, by month,
     `reports/drift/YYYY-MM.json` and `.html`.
     Guarantees: exact statistics computed from counts; every report names its reference.
     """
