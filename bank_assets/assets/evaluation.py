@@ -158,11 +158,12 @@ def registered(
         "parity": fit.parity,
         **{name: float(tested.metrics[name]) for name in SHOWN_METRICS},
     }
+    weights = {} if fit.guard_weights is None else {"weights": fit.guard_weights.tolist()}
     evidence = {
         "headline": headline,
         "digest": version.digest,
         "run_id": run_id,
-        "guard": {"raw": fit.guard_raw.tolist(), "observed": fit.guard_observed.tolist()},
+        "guard": {"raw": fit.guard_raw.tolist(), "observed": fit.guard_observed.tolist()} | weights,
         "parity": fit.parity,
         "against_champion": asdict(chosen.compared) if chosen.compared else None,
         "first_gate": asdict(chosen.first_gate) if chosen.first_gate else None,

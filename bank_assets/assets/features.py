@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.contract.contract import Contract
+from bank_assets.core.arrays import effective_size
 from bank_assets.core.features.contacts import Contacts, LearningData
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source, open_from
@@ -82,9 +83,10 @@ def training_set(
 
 
 def _facts(data: LearningData, source: Source | None) -> dict[str, Any]:
-    return {
+    size = {} if data.weights is None else {"effective_rows": round(effective_size(data.weights))}
+    return size | {
         "as_of": str(data.as_of),
-        "subscription_rate": float(data.is_subscribed.mean()),
+        "subscription_rate": float(np.average(data.is_subscribed, weights=data.weights)),
         "source": source.label if source else "deliveries",
         "is_real": source is None or source.is_real,
         "first_day": str(data.contact_dates.min()),
@@ -94,7 +96,8 @@ def _facts(data: LearningData, source: Source | None) -> dict[str, Any]:
 
 def _headline(stored: Mapping[str, Any]) -> dict[str, Any]:
     counts = {"months": len(stored["months"]), "rare_categories": len(stored["rare"])}
-    return {"as_of": stored["as_of"], "subscription_rate": stored["subscription_rate"], **counts}
+    shown = ("as_of", "subscription_rate", "effective_rows")
+    return {name: stored[name] for name in shown if name in stored} | counts
 
 
 def rare_categories(contacts: Contacts, minimum: int = 50) -> list[str]:

@@ -14,6 +14,7 @@ from bank_assets.core.arrays import FloatArray
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import Profile
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN
+from bank_assets.core.features.contacts import WEIGHT
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files
 from bank_assets.core.model.explanations import Explainer, build_background, global_importance
@@ -87,7 +88,7 @@ def out_of_time(
 
     predicted, metrics = tested(recipe)
     other, former = (predicted, metrics) if incumbent == recipe else tested(incumbent)
-    rows = pooled_rows(predicted.calibrated, data.contact_dates, folds, LIMITS.minimum_rows)
+    rows = pooled_rows(predicted.calibrated, data, folds, LIMITS.minimum_rows)
     threshold, cohort = float(metrics["f1_threshold"]), cohort_of(data.rows(rows), economics, settings.seed)
     return OutOfTime(
         recipe,
@@ -109,46 +110,46 @@ def intervals_of(cohort: Cohort, proba: FloatArray, f1_threshold: float) -> dict
 
     Whole days are resampled where the metric is a mean over rows.
     """
-    observed, n = cohort.observed, len(proba)
+    observed, w, n = cohort.observed, cohort.w, len(proba)
     profit = cohort.profit(cohort.economics.decide(proba, cohort.rows))
     of_the_whole = {
-        "roc_auc": lambda at: scores.roc_auc(observed[at], proba[at]),
-        "average_precision": lambda at: scores.average_precision(observed[at], proba[at]),
-        "f1": lambda at: scores.f1(observed[at], proba[at], f1_threshold),
+        "roc_auc": lambda at: scores.roc_auc(observed[at], proba[at], w[at]),
+        "average_precision": lambda at: scores.average_precision(observed[at], proba[at], w[at]),
+        "f1": lambda at: scores.f1(observed[at], proba[at], f1_threshold, w[at]),
     }
     of_rows = {
         "brier": (proba - observed) ** 2,
         "log_loss": scores.log_loss_rows(observed, proba),
-        "profit_eur": profit * n,  # a mean of it is the sum
+        "profit_eur": profit * float(w.sum()),  # a mean of it is the sum
     }
     found = {
         name: paired_bootstrap_statistic(statistic, n, seed=cohort.seed, resamples=RESAMPLES)
         for name, statistic in of_the_whole.items()
     } | {name: cohort.gain(values, RESAMPLES) for name, values in of_rows.items()}
-    return {name: [one.low, one.gain, one.high] for name, one in found.items()} | {"rows": n}
+    size = {"rows": n} if cohort.weights is None else {"rows": n, "effective_rows": cohort.effective}
+    return {name: [one.low, one.gain, one.high] for name, one in found.items()} | size
 
 
 def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot) -> pa.Table:
     """The latest out-of-time cohort: both recipes' probabilities, the outcomes and the economics of each contact."""
     cohort, n = tested.cohort, len(tested.proba)
-    return pa.table(
-        {
-            "contact_id": snapshot.contact_ids[tested.rows],
-            "proba": tested.proba,
-            "incumbent_proba": tested.incumbent_proba,
-            "base_rate": cohort.rows["subscription_rate_30d"],
-            "is_subscribed": cohort.observed,
-            "contact_date": cohort.contact_dates,
-            COST_COLUMN: np.broadcast_to(cohort.economics.cost(cohort.rows), n),
-            VALUE_COLUMN: np.broadcast_to(cohort.economics.value(cohort.rows), n),
-        }
-    )
+    columns = {
+        "contact_id": snapshot.contact_ids[tested.rows],
+        "proba": tested.proba,
+        "incumbent_proba": tested.incumbent_proba,
+        "base_rate": cohort.rows["subscription_rate_30d"],
+        "is_subscribed": cohort.observed,
+        "contact_date": cohort.contact_dates,
+        COST_COLUMN: np.broadcast_to(cohort.economics.cost(cohort.rows), n),
+        VALUE_COLUMN: np.broadcast_to(cohort.economics.value(cohort.rows), n),
+    }
+    return pa.table(columns if cohort.weights is None else columns | {WEIGHT: cohort.weights})
 
 
 def curves_of(tested: OutOfTime) -> dict[str, Any]:
     """Calibration and profit curves of the latest out-of-time cohort, for the model page."""
     return {
-        "calibration": [asdict(part) for part in scores.calibration_table(tested.cohort.observed, tested.proba)],
+        "calibration": [asdict(part) for part in tested.cohort.calibration(tested.proba)],
         "profit": profit_curve(tested.cohort, tested.proba),
     }
 
@@ -177,6 +178,7 @@ def assemble_bundle(
     """
     data, economics, predicted = snapshot.data, settings.economics, ~np.isnan(tested.raw)
     known = (data.contact_dates[predicted], tested.calibrated[predicted], data.is_subscribed[predicted])
+    weights = data.w[predicted]
     inputs = FeatureSet.of(data.contract)
     lineage = ModelLineage(
         str(data.as_of),
@@ -191,8 +193,8 @@ def assemble_bundle(
     parts = BundleParts(
         recipe=fit.recipe,
         calibrator=calibrator_of(fit.recipe, tested.raw, data),
-        ranges=fit_ranges(*known),
-        shift=asdict(estimate_shift(*known, data.as_of)),
+        ranges=fit_ranges(*known, weights),
+        shift=asdict(estimate_shift(*known, data.as_of, weights=weights)),
         economics=economics,
         f1_threshold=float(tested.metrics["f1_threshold"]),
         metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested)},

@@ -130,6 +130,7 @@ def judge(store: Warehouse, models: Registry, evidence: Mapping[str, Any], setti
         apply_calibrator(np.asarray(guard["raw"]), models.scorer(version).decision["calibrator"]),
         np.asarray(guard["observed"], bool),
         float(evidence["parity"]),
+        weights=np.asarray(guard["weights"], np.float64) if "weights" in guard else None,
         against=AgainstChampion(**against) if against else None,
     )
     return judged(kind, gate, guards)

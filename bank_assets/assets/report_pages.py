@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from bank_assets.core.arrays import Rows, rows_at
 from bank_assets.core.drift.profile import Profile
 from bank_assets.core.drift.report import DriftReport
+from bank_assets.core.features.contacts import WEIGHT
 from bank_assets.core.promotion.gates import RECIPE, GateVerdict
 from bank_assets.core.quality.comparison import ModelComparison, compare_models
 from bank_assets.core.quality.objective import Cohort
@@ -179,7 +180,8 @@ def cohort_on_record(columns: Rows, settings: Settings) -> Cohort:
     """The challenger's out-of-time cohort with its own economics, from the columns of the table `challenger`."""
     dates = columns["contact_date"].astype("datetime64[D]")
     economics = settings.economics.on_record(columns)
-    return Cohort(columns["is_subscribed"].astype(bool), dates, economics, columns, settings.seed)
+    observed = columns["is_subscribed"].astype(bool)
+    return Cohort(observed, dates, economics, columns, settings.seed, columns.get(WEIGHT))
 
 
 def reasons_for(engine: Engine, as_of: str, tags: Mapping[str, str]) -> tuple[str, ...]:

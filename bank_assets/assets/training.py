@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from bank_assets.assets.features import TrainingSnapshot, read_snapshot
 from bank_assets.assets.materialization import ML_OWNERS, derive
-from bank_assets.core.arrays import FloatArray, rows_at
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.quality.objective import best_first
 from bank_assets.core.training.algorithms import ALGORITHMS, Algorithm
+from bank_assets.core.training.challenger import cohort_of
 from bank_assets.core.training.folds import (
     CandidatePredictions,
     candidate_metrics,
@@ -149,8 +150,8 @@ def _log(
     reported = ~np.isnan(predicted.calibrated) & (
         data.contact_dates >= time_folds(data.contact_dates, data.as_of)[1].test_start
     )
-    proba, observed = predicted.calibrated[reported], data.is_subscribed[reported]
-    page = candidate_page(recipe.name, proba, observed, settings.economics, rows_at(data.features, reported))
+    cohort = cohort_of(data.rows(reported), settings.economics, settings.seed)
+    page = candidate_page(recipe.name, predicted.calibrated[reported], cohort)
     parameters = recipe.to_dict()
     return tracking.child(
         recipe.name,

@@ -3,10 +3,11 @@
 import dagster as dg
 
 from bank_assets.checks import hint, result
+from bank_assets.core.features.contacts import WEIGHT
 from bank_assets.core.promotion.gates import LIMITS
 from bank_assets.core.quality import metrics
 from bank_assets.core.training.export import PARITY_LIMIT
-from bank_assets.store.warehouse import Warehouse
+from bank_assets.store.warehouse import Warehouse, arrays_of
 
 TABLE = "challenger"
 SLOPE_RANGE = (0.7, 1.3)
@@ -29,9 +30,7 @@ def challenger_shows_no_leak(warehouse: dg.ResourceParam[Warehouse]) -> dg.Asset
 @dg.asset_check(asset=TABLE)
 def challenger_is_calibrated(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """The slope of the outcomes on the log-odds is near one on the out-of-time rows."""
-    rows = warehouse.read(TABLE, ["all"], ["proba", "is_subscribed"])
-    slope, intercept = metrics.calibration_line(
-        rows.column("is_subscribed").to_numpy(zero_copy_only=False), rows.column("proba").to_numpy()
-    )
+    rows = arrays_of(warehouse.read(TABLE, ["all"]))
+    slope, intercept = metrics.calibration_line(rows["is_subscribed"], rows["proba"], weights=rows.get(WEIGHT))
     low, high = SLOPE_RANGE
     return hint(bool(low <= slope <= high), slope=float(slope), intercept=float(intercept), low=low, high=high)

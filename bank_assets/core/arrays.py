@@ -49,6 +49,26 @@ def checked_version(
     return content
 
 
+def weights_or_ones(weights: FloatArray | None, n: int) -> FloatArray:
+    """Return weights (n,); None stands for ones."""
+    return np.ones(n) if weights is None else weights
+
+
+def effective_size(weights: FloatArray, counts: NDArray[Any] | None = None) -> float:
+    """Return how many equally weighted contacts tell as much as these, (sum w)^2 / sum w^2 (Kish 1965); 0 for none.
+
+    Contacts that share a weight may be given once with their `counts`.
+    """
+    times = np.ones(len(weights)) if counts is None else counts
+    squares = float((weights**2 * times).sum())
+    return float((weights * times).sum()) ** 2 / squares if squares else 0.0
+
+
+def effective_rarer(observed: BoolArray, weights: FloatArray) -> float:
+    """Return the effective number of contacts with the rarer of both outcomes."""
+    return min(effective_size(weights[of]) for of in (observed, ~observed))
+
+
 def none_if_nan(value: float | None) -> float | None:
     """Return a Python float, or None where the value is missing, NaN or infinite, which JSON cannot hold."""
     return None if value is None or not math.isfinite(value) else float(value)

@@ -195,8 +195,7 @@ class ResponseLoop:
     def keep(self, assessment: Assessment) -> None:
         """Append one row."""
         day, evidence = str(assessment.day), assessment.evidence
-        measured = json.loads(json.dumps(asdict(evidence) | {"as_of": day}, default=float))
-        self._append(day, assessment.response, evidence.shift_now, measured)
+        self._append(day, assessment.response, evidence.shift_now, evidence.to_record())
 
     def _append(self, as_of: str, answer: Response, shift: float, evidence: Mapping[str, Any]) -> None:
         """Append a row. It claims the next number, so that two sensors record a day once."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
-from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.features.contacts import LearningData, ScoredContacts
 from bank_assets.core.model.bundle import NO_RANGES
 from bank_assets.core.model.calibration import intercept_as_of
 from bank_assets.core.model.ranges import fit_ranges
@@ -60,10 +60,10 @@ class PlatformReplay(Policy):
             scores = self._scorer.score(features, log_odds_shift=shift)
             trace.unshifted[rows] = apply_calibrator(scores.raw, self._scorer.decision["calibrator"])
             trace.proba[rows], trace.low[rows], trace.high[rows] = scores.probability, scores.low, scores.high
-        decided = world.known(as_of) & ~np.isnan(trace.unshifted)
-        observed = world.outcomes_for_the_judge[decided]
-        if self.name == "f1_threshold" and bool(observed.any()):
-            trace.called[rows] = trace.proba[rows] >= best_f1_threshold(observed, trace.proba[decided])
+        decided = self._decided(as_of) if self.name == "f1_threshold" else None
+        if decided is not None and bool(decided.is_subscribed.any()):
+            threshold = best_f1_threshold(decided.is_subscribed, decided.proba, decided.weights)
+            trace.called[rows] = trace.proba[rows] >= threshold
         else:
             call_by_profit(rows, world, trace)
 
@@ -88,12 +88,12 @@ class PlatformReplay(Policy):
         """Select a recipe, fit and judge it immediately."""
         self._requested = None
         day, reason = requested.day, "; ".join(requested.response.reasons)
-        data, weights = self._world.learning_data(day)
+        data = self._world.learning_data(day)
         selected = self._selected(requested, data)
-        fit = fit_deployment(selected.recipe, data, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
+        fit = fit_deployment(selected.recipe, data, parity_rows=2 * GUARD_ROWS)
         self.counts.trainings += 1
         calibrated = apply_calibrator(fit.guard_raw, selected.calibrator)
-        guards = refit_gate(calibrated, fit.guard_observed, fit.parity)
+        guards = refit_gate(calibrated, fit.guard_observed, fit.parity, weights=fit.guard_weights)
         verdict = judged(selected.kind, selected.gate, guards)
         is_on_probation = selected.kind == PROBATION
         self._response = after_verdict(
@@ -132,10 +132,15 @@ class PlatformReplay(Policy):
         return found
 
     def _ranges(self, day: np.datetime64) -> dict[str, Any]:
-        decided = self._world.known(day) & ~np.isnan(self._trace.unshifted)
-        outcomes = self._world.outcomes_for_the_judge[decided]
-        table = fit_ranges(self._world.dates[decided], self._trace.proba[decided], outcomes)
+        decided = self._decided(day)
+        table = fit_ranges(decided.contact_dates, decided.proba, decided.is_subscribed, decided.weights)
         return {name: table[name] for name in NO_RANGES}
+
+    def _decided(self, day: np.datetime64) -> ScoredContacts:
+        """Contacts that a model decided, with the probability of the decision, and whose outcome is known on a day."""
+        by_model = np.where(np.isnan(self._trace.unshifted), np.nan, self._trace.proba)
+        known = self._world.scored(by_model, day)
+        return known.rows(~np.isnan(known.proba))
 
     def _compare_with(self, day: np.datetime64, world: World) -> None:
         fitted: Any = day.astype("datetime64[D]").item()

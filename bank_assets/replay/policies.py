@@ -176,11 +176,11 @@ class Scheduled(Policy):
         return report.message
 
     def _fit(self, as_of: np.datetime64, reason: str, world: World) -> None:
-        data, weights = world.learning_data(as_of)
+        data = world.learning_data(as_of)
         if min(int(data.is_subscribed.sum()), int((~data.is_subscribed).sum())) < MINIMUM_CLASS:
             return
         hidden = replace(data, features=hide(data.features, self._hidden(world)))
-        fit = fit_deployment(self._recipe, hidden, parity_rows=GUARD_ROWS, sample_weights=weights)
+        fit = fit_deployment(self._recipe, hidden, parity_rows=GUARD_ROWS)
         self._deploy_fit(fit, data)
         self._fitted_on = self._looked_on = as_of
         self.counts.trainings += 1

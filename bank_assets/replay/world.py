@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, weights_or_ones
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.as_of import OutcomeHistory, plan_statistics
+from bank_assets.core.features.as_of import plan_statistics
 from bank_assets.core.features.contacts import Contacts, LearningData, ScoredContacts
 from bank_assets.core.quality.objective import PROFIT
 
@@ -98,7 +98,6 @@ class World:
     def __init__(self, contacts: Contacts, settings: ReplaySettings) -> None:
         self.settings = settings
         ordered = contacts.in_time_order()
-        self._contacts = _delayed(ordered, settings.outcome_delay_days)
         self.dates, self.frame, self.contract = ordered.contact_dates, ordered.frame, ordered.contract
         self.outcomes_for_the_judge, self.has_outcome = ordered.is_subscribed, ordered.has_outcome
         last = self.dates.max() if settings.last_day is None and len(ordered) else settings.last_day
@@ -112,11 +111,12 @@ class World:
         self.days: DayArray = np.unique(self.decided_on[self.is_decided])
         self.delivered_days: DayArray = np.unique(step_ends(self.dates, settings.step))
         self.daily = DailyProfiles.from_rows(self.dates, ordered.frame, ordered.contract)
-        self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
-        self._weights = self.learned_weight if settings.feedback == "called" else None
+        self._contacts = _delayed(ordered, settings.outcome_delay_days)
+        if settings.feedback == "called":  # a copy, which `learn` fills day by day
+            learned = np.where(self.is_decided, 0.0, weights_or_ones(ordered.weights, len(ordered)))
+            self._contacts = replace(self._contacts, weights=learned)
         self._plans = plan_statistics(self.frame, self.dates, self.contract)
-        history = self._history(self.has_outcome, self._weights)
-        self._features = self._contacts.features() | history.rates(self.decided_on)
+        self._features = self._contacts.features() | self._contacts.history(self._plans).rates(self.decided_on)
 
     def __len__(self) -> int:
         return len(self.dates)
@@ -138,54 +138,40 @@ class World:
 
     def features_with_all_outcomes(self) -> dict[str, NDArray[Any]]:
         """Features of all contacts as if every outcome were learned: for hindsight, never for a policy."""
-        return self._features | self._history(self.has_outcome, None).rates(self.decided_on)
+        return self._features | replace(self._contacts, weights=None).history(self._plans).rates(self.decided_on)
 
     def _update_rates(self, rows: NDArray[np.int64], as_of: np.datetime64) -> None:
-        rates = self._history(self.known(as_of), self._weights).rates(np.asarray([as_of]))
+        rates = self._contacts.history(self._plans).rates(np.asarray([as_of]))
         for name, value in rates.items():
             self._features[name][rows] = value[0]
 
-    def _history(self, use: BoolArray, weights: FloatArray | None) -> OutcomeHistory:
-        known_on, is_subscribed = self._contacts.known_on[use], self._contacts.is_subscribed[use]
-        used = None if weights is None else weights[use]
-        return OutcomeHistory(known_on, is_subscribed, *self._plans, self.contract, weights=used)
-
     def known(self, as_of: np.datetime64) -> BoolArray:
         """Contacts called before a day whose outcome was learned and is usable on it, (n,)."""
-        return np.asarray(self._contacts.known_as_of(as_of) & (self.learned_weight > 0.0))
+        return self._contacts.known_as_of(as_of)
 
     def learn(self, rows: NDArray[np.int64], weights: FloatArray) -> None:
         """Record the inverse propensity of each decided contact, 0 where it was not called, (len(rows),)."""
-        if self.settings.feedback == "called":
-            self.learned_weight[rows] = weights
+        if self.settings.feedback == "called" and self._contacts.weights is not None:
+            self._contacts.weights[rows] = weights
 
     def resume(self, weights: FloatArray, until: np.datetime64) -> None:
         """Restore what had been learned up to a day when a replay was interrupted; `weights` is (n,)."""
         if self.settings.feedback != "called":
             return
         past = self.is_decided & (self.decided_on <= until)
-        self.learned_weight[past] = weights[past]
+        self.learn(np.flatnonzero(past), weights[past])
         for as_of in self.days[self.days <= until]:
             self._update_rates(self.rows_of(as_of), as_of)
 
-    def learning_data(self, as_of: np.datetime64) -> tuple[LearningData, FloatArray]:
-        """Contacts to learn from on a day, with their weights."""
-        known = self.known(as_of)
-        data = LearningData(
-            {name: column[known] for name, column in self._features.items()},
-            self.dates[known],
-            self._contacts.known_on[known],
-            self._contacts.is_subscribed[known],
-            as_of,
-            self.contract,
-        )
-        return data, self.learned_weight[known]
+    def learning_data(self, as_of: np.datetime64) -> LearningData:
+        """Contacts to learn from on a day."""
+        learned = (self.dates, self._contacts.known_on, self._contacts.is_subscribed)
+        every = LearningData(self._features, *learned, as_of, self.contract, self._contacts.weights)
+        return every.rows(self.known(as_of))
 
     def scored(self, unshifted: FloatArray, as_of: np.datetime64) -> ScoredContacts:
-        """Contacts whose outcome is known on a day, with their unshifted probabilities and their weights."""
-        outcomes = (self._contacts.is_subscribed, self._contacts.known_on)
-        every = ScoredContacts(self.dates, unshifted, *outcomes, weights=self.learned_weight)
-        return every.rows(self.known(as_of))
+        """Contacts whose outcome is known on a day, with their unshifted probabilities."""
+        return replace(self._contacts.scored(unshifted), frame={}).rows(self.known(as_of))
 
 
 def _delayed(contacts: Contacts, delay_days: int) -> Contacts:

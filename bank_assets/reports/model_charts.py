@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray, Rows
-from bank_assets.core.economics.economics import Economics
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.quality import metrics
+from bank_assets.core.quality.objective import PROFIT, Cohort
 from bank_assets.reports.charts import Chart, Marker, Series
 from bank_assets.reports.page import render
 
@@ -42,21 +41,21 @@ def profit_chart(shares: Sequence[float], profits: Sequence[Series], markers: Se
     return Chart("profit", title, "share called", "profit, EUR", shares, profits, "eur", "pct", markers)
 
 
-def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], economics: Economics, rows: Rows) -> str:
-    """Draw a candidate's calibrated probabilities (n,) against the outcomes (n,); the economics read `rows`."""
+def candidate_page(title: str, proba: FloatArray, cohort: Cohort) -> str:
+    """Draw a candidate's calibrated probabilities (n,) against the outcomes of a cohort."""
+    observed, w = cohort.observed, cohort.w
     order = np.argsort(-proba, kind="stable")
-    hits = np.cumsum(observed[order])
-    calls = np.arange(1, len(order) + 1)
+    hits, calls = np.cumsum((w * observed)[order]), np.cumsum(w[order])
     at = np.unique(np.linspace(0, len(order) - 1, POINTS).astype(np.int64))
-    false_alarms = ((calls - hits) / max(int((~observed).sum()), 1))[at].tolist()
-    found = (hits / max(int(observed.sum()), 1))[at].tolist()
-    bins = metrics.calibration_table(observed, proba)
+    false_alarms = ((calls - hits) / max(float(w[~observed].sum()), 1.0))[at].tolist()
+    found = (hits / max(float(w[observed].sum()), 1.0))[at].tolist()
+    bins = cohort.calibration(proba)
     rates = Series("candidate", [one.rate for one in bins])
-    gains = np.cumsum(economics.profit(np.ones(len(order)), observed, rows)[order])
+    gains = np.cumsum((w * cohort.profit(np.ones(len(order), bool)))[order])
     all_charts = [
         Chart(
             "roc",
-            f"ROC: AUC {metrics.roc_auc(observed, proba):.3f}",
+            f"ROC: AUC {metrics.roc_auc(observed, proba, w):.3f}",
             "false positive rate",
             "true positive rate",
             false_alarms,
@@ -66,7 +65,7 @@ def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], e
         ),
         Chart(
             "precision-recall",
-            f"Precision by recall: average precision {metrics.average_precision(observed, proba):.3f}",
+            f"Precision by recall: average precision {metrics.average_precision(observed, proba, w):.3f}",
             "recall",
             "precision",
             found,
@@ -76,9 +75,9 @@ def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], e
         ),
         calibration_chart([one.mean_proba for one in bins], [rates]),
         profit_chart(
-            (calls / len(calls))[at].tolist(),
+            (calls / w.sum())[at].tolist(),
             [Series("candidate", gains[at].tolist())],
-            [Marker(float(economics.decide(proba, rows).mean()), "calls that pay")],
+            [Marker(float(w[cohort.calls(PROFIT, proba, 0.0)].sum() / w.sum()), "calls that pay")],
         ),
     ]
     return render(_TEMPLATE, title=title, all=all_charts)

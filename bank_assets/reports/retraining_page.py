@@ -50,7 +50,9 @@ No limit was broken: a person or the schedule started the training.{% endif %}</
 <h2>Old and new on the same contacts</h2>
 <p>{{ retraining.basis }}</p>
 {% if rows %}
-<p class="quiet">{{ comparison.rows|count }} contacts from {{ comparison.first_day }} to {{ comparison.last_day }},
+<p class="quiet">{{ comparison.rows|count }} contacts
+{%- if comparison.effective_rows is not none %} (effective {{ comparison.effective_rows|count }}){% endif %}
+from {{ comparison.first_day }} to {{ comparison.last_day }},
 {{ comparison.subscribed|count }} of them subscribed. Differences with their {{ comparison.confidence|pct(0) }} interval
 from resampled days; one that contains 0 may be chance.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Old and new model in figures">

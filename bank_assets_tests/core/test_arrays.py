@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bank_assets.core.arrays import central_interval, none_if_nan, records_at
+from bank_assets.core.arrays import central_interval, effective_size, none_if_nan, records_at
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, np.float64("nan")])
@@ -33,6 +33,14 @@ def test_rows_of_a_table_are_those_of_its_arrays_and_frames():
     assert part.ids.tolist() == [3, 1]
     assert part.frame["age"].tolist() == [30, 10]
     assert (part.calls, part.name) == (None, "all")
+
+
+@pytest.mark.parametrize(
+    ("weights", "size"),
+    [([], 0.0), ([1.0] * 7, 7.0), ([5.0] * 7, 7.0), ([1.0, 0.0], 1.0), ([20.0, 1.0, 1.0, 1.0], 1.3)],
+)
+def test_one_heavy_contact_tells_little_more_than_one(weights, size):
+    assert effective_size(np.asarray(weights)) == pytest.approx(size, abs=0.02)
 
 
 def test_the_central_interval_leaves_out_what_is_undefined():

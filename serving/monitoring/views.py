@@ -136,6 +136,8 @@ def _latest(latest: WindowPerformance | None, matured: int) -> list[Tile]:
     if latest is None:
         return [Tile("Matured contacts", count(matured), "none to judge yet")]
     span = f"{latest.first_day} to {latest.last_day}"
+    if latest.effective_rows is not None:
+        span += f", effective {count(latest.effective_rows)}"
     ends = (latest.observed_expected_low, latest.observed_expected_high)
     ratio = f"{number(ends[0], 2)} to {number(ends[1], 2)}"
     return [

@@ -13,7 +13,7 @@ from bank_assets.core.alerts.alert import Alert, AlertKind, DefaultChannel, Occu
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import Evidence, LimitComparison, ResponseAction, ResponsePolicy, ViolationKind
-from bank_assets.core.words import pct
+from bank_assets.core.words import pct, sample_size
 
 
 def run_failed(when: Occurrence, job: str, step: str, error: str, message: str, since: str) -> Alert:
@@ -211,15 +211,19 @@ def _compared(evidence: Evidence | None) -> tuple[LimitComparison, ...]:
 def _effect(evidence: Evidence | None, economics: Economics) -> str:
     """What the model's error means in money, and whether it may be chance; "" with too few outcomes."""
     policy = ResponsePolicy()
-    if evidence is None or evidence.outcomes < policy.minimum_outcomes:
+    if evidence is None or evidence.sample < policy.minimum_outcomes:
         return ""
     gain, value = evidence.observed - evidence.expected, economics.value_amount.eur
     side = "more" if gain >= 0 else "less"
     # The evidence holds a count of subscriptions, so it has a value in EUR only if every subscription has the same one
     worth = "" if value is None else f", worth {abs(gain * value):,.0f} EUR {side} than expected"
     chance = "chance does not explain that" if abs(evidence.z) > policy.calibration_z else "that may be chance"
+    subscribed = f"{evidence.observed:.0f} of {evidence.outcomes:,} contacts subscribed"
+    if evidence.effective_outcomes is not None:
+        learned = sample_size(evidence.outcomes, evidence.effective_outcomes)
+        subscribed = f"Judging by {learned} outcomes, {evidence.observed:.0f} contacts subscribed"
     return (
-        f"{evidence.observed:.0f} of {evidence.outcomes:,} contacts subscribed where the champion expected "
+        f"{subscribed} where the champion expected "
         f"{evidence.expected:.1f}{worth}; {chance} (z {evidence.z:+.1f}, limit {policy.calibration_z:g})"
     )
 

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, effective_size
 from bank_assets.core.drift.profile import (
     CATEGORICAL,
     NUMERIC,
@@ -163,13 +163,11 @@ class DailyProfiles:
         """(values, weights) by column of the contacts before `as_of`, whose weight halves every `half_life_days`.
 
         A recency-weighted model has learned from these, so drift is measured against them. The second result is the
-        effective number of contacts, (sum w)^2 / sum w^2.
+        effective number of contacts.
         """
         until = np.datetime64(as_of, "D")
         end = int(np.searchsorted(self.days, until, "left"))
         weights = _decay(self.days[:end], until, half_life_days)
-        squares = float((weights**2 * self.rows[:end]).sum())
-        effective = float((weights * self.rows[:end]).sum()) ** 2 / squares if squares else 0.0
         result = {}
         for name, column in self._columns.items():
             last = int(np.searchsorted(column.days, until, "left"))
@@ -177,7 +175,7 @@ class DailyProfiles:
             codes = column.codes[:last] - _MISSING_CODE
             sums: FloatArray = np.bincount(codes, weights=weight, minlength=column.values.size + 1).astype(np.float64)
             result[name] = (column.values, sums[1:])
-        return result, effective
+        return result, effective_size(weights, self.rows[:end])
 
     def total(self) -> Profile:
         """Profile of all days."""

@@ -147,7 +147,7 @@ def cohens_h(reference_rate: float, current_rate: float) -> float:
 
 
 def observed_expected(
-    observed: int, expected: float, rows: int, confidence: float = 0.95
+    observed: float, expected: float, rows: float, confidence: float = 0.95
 ) -> tuple[float, float, float]:
     """Return the ratio of observed to expected subscriptions with its interval, (ratio, low, high).
 

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import YES_NO, ColumnKind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, records_at
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, records_at, weights_or_ones
 from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory, plan_statistics
 from bank_assets.core.features.feature_set import FeatureSet, payload_features, plan_of_the_day
 
 PREFIX: Final = "feature."
 """Features carry a prefix in the training snapshot, since some have the name of a key column's source."""
+WEIGHT: Final = "weight"
+"""Column of the training snapshot that only weighted contacts have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class LearningData:
     """Contacts with known outcomes, ready to learn from; rows in time order, each array (n,).
 
     Features are as of each contact's own day. `as_of` is the first day after the data; nothing known later is in it.
+    `weights` are as in `Contacts`, without zeros.
     """
 
     features: Mapping[str, NDArray[Any]]
@@ -32,9 +35,15 @@ class LearningData:
     is_subscribed: BoolArray
     as_of: np.datetime64
     contract: Contract
+    weights: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.contact_dates)
+
+    @property
+    def w(self) -> FloatArray:
+        """The weights, ones if there are none, (n,)."""
+        return weights_or_ones(self.weights, len(self))
 
     def rows(self, mask: NDArray[Any]) -> LearningData:
         """Select rows by mask or index."""
@@ -49,6 +58,8 @@ class LearningData:
             "known_on": self.known_on,
             "is_subscribed": self.is_subscribed,
         }
+        if self.weights is not None:
+            keys[WEIGHT] = self.weights
         return keys | {PREFIX + name: self.features[name] for name in FeatureSet.of(self.contract).names}
 
     @classmethod
@@ -63,7 +74,8 @@ class LearningData:
             for name in feature_set.names
         }
         dates, known_on = (columns[name].astype("datetime64[D]") for name in ("contact_date", "known_on"))
-        return cls(features, dates, known_on, columns["is_subscribed"].astype(bool), as_of, contract)
+        weights = columns[WEIGHT].astype(np.float64) if WEIGHT in columns else None
+        return cls(features, dates, known_on, columns["is_subscribed"].astype(bool), as_of, contract, weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,8 +83,7 @@ class ScoredContacts:
     """Contacts with the score they had on their day, and their outcomes; rows in any order, each array (n,).
 
     `proba` is NaN where there was no champion, and `known_on` NaT where no outcome is known. `frame` holds the
-    columns that the economics read. `weights` are inverse probabilities of having learned each outcome, 0 for never;
-    None stands for ones.
+    columns that the economics read. `weights` are as in `Contacts`.
     """
 
     contact_dates: DayArray
@@ -88,14 +99,18 @@ class ScoredContacts:
         if len(lengths) > 1:
             raise ValueError(f"scored contacts: expected columns of one length, found {sorted(lengths)}.")
 
+    @property
+    def w(self) -> FloatArray:
+        """The weights, ones if there are none, (n,)."""
+        return weights_or_ones(self.weights, len(self.proba))
+
     def rows(self, mask: NDArray[Any]) -> ScoredContacts:
         """Select rows by mask."""
         return records_at(self, mask)
 
     def known_as_of(self, as_of: np.datetime64) -> BoolArray:
         """Which contacts were called before `as_of` and have an outcome that was learned and is usable then, (n,)."""
-        known = (self.contact_dates < as_of) & (self.known_on <= as_of)
-        return np.asarray(known if self.weights is None else known & (self.weights > 0.0))
+        return _known_as_of(self, as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +118,8 @@ class Contacts:
     """Contacts with what is known of their outcomes; rows in time order, each array (n,).
 
     `frame` holds payload columns in delivery names and values. `known_on` is the first day on which the outcome is
-    usable; NaT, with `is_subscribed` False, where there is none yet.
+    usable; NaT, with `is_subscribed` False, where there is none yet. `weights` are inverse probabilities of having
+    learned each outcome, 0 for never; None stands for ones.
     """
 
     contact_ids: NDArray[Any]
@@ -112,6 +128,15 @@ class Contacts:
     known_on: DayArray
     is_subscribed: BoolArray
     contract: Contract
+    weights: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        w = self.weights
+        if w is not None and (len(w) != len(self) or not bool(np.isfinite(w).all()) or bool((w < 0.0).any())):
+            raise ValueError(
+                f"weights of contacts: expected {len(self)} inverse probabilities, 0 for outcomes never learned, found "
+                f"{len(w)} with a minimum of {w.min(initial=np.inf)}; read the lists' propensities again."
+            )
 
     def __len__(self) -> int:
         return len(self.contact_dates)
@@ -130,11 +155,14 @@ class Contacts:
         return self.rows(np.lexsort((self.contact_ids.astype(str), self.contact_dates)))
 
     def known_as_of(self, as_of: np.datetime64) -> BoolArray:
-        """Which contacts were called before `as_of` and have an outcome usable on that day, (n,)."""
-        return np.asarray((self.contact_dates < as_of) & (self.known_on <= as_of))  # False for NaT
+        """Which contacts were called before `as_of` and have an outcome that was learned and is usable then, (n,)."""
+        return _known_as_of(self, as_of)
 
-    def history(self) -> OutcomeHistory:
-        """Outcomes and plans by day; an outcome known on the day of its own call, or before it, is refused."""
+    def history(self, plans: tuple[DayArray, FloatArray] | None = None) -> OutcomeHistory:
+        """Outcomes and plans by day; an outcome known on the day of its own call, or before it, is refused.
+
+        `plans` are the contacts' `plan_statistics`, for a caller that asks often.
+        """
         early = np.flatnonzero(self.known_on <= self.contact_dates)
         if len(early):
             worst = int(early[0])
@@ -142,13 +170,14 @@ class Contacts:
                 f"outcome of row {worst}: expected to be known after its call on {self.contact_dates[worst]}, found "
                 f"{self.known_on[worst]}; a model may not see the future, correct the arrival date."
             )
-        plans = plan_statistics(self.frame, self.contact_dates, self.contract)
+        days, statistics = plans or plan_statistics(self.frame, self.contact_dates, self.contract)
         known = self.has_outcome
-        return OutcomeHistory(self.known_on[known], self.is_subscribed[known], *plans, self.contract)
+        weights = None if self.weights is None else self.weights[known]
+        return OutcomeHistory(self.known_on[known], self.is_subscribed[known], days, statistics, self.contract, weights)
 
     def scored(self, proba: FloatArray) -> ScoredContacts:
         """The contacts with the probabilities that they were given, (n,)."""
-        return ScoredContacts(self.contact_dates, proba, self.is_subscribed, self.known_on, self.frame)
+        return ScoredContacts(self.contact_dates, proba, self.is_subscribed, self.known_on, self.frame, self.weights)
 
     def features(self) -> dict[str, NDArray[Any]]:
         """Features of every contact, each as of its own day with its own day's plan."""
@@ -167,9 +196,13 @@ class Contacts:
         if (np.diff(self.contact_dates) < np.timedelta64(0, "D")).any():
             raise ValueError("contacts: expected them in time order, on which fits depend; sort them first.")
         known = self.rows(self.known_as_of(as_of))
-        return LearningData(
-            known.features(), known.contact_dates, known.known_on, known.is_subscribed, as_of, self.contract
-        )
+        learned = (known.contact_dates, known.known_on, known.is_subscribed)
+        return LearningData(known.features(), *learned, as_of, self.contract, known.weights)
+
+
+def _known_as_of(contacts: Contacts | ScoredContacts, as_of: np.datetime64) -> BoolArray:
+    known = (contacts.contact_dates < as_of) & (contacts.known_on <= as_of)  # False for NaT
+    return np.asarray(known if contacts.weights is None else known & (contacts.weights > 0.0))
 
 
 def usable_from(contact_dates: DayArray, arrived_on: DayArray) -> DayArray:

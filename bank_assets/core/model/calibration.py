@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, weights_or_ones
 from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.model.scorer import expit, logit
 from bank_assets.core.quality.metrics import log_loss_rows, logistic_fit
@@ -98,19 +98,20 @@ def recalibrated_day_by_day(scored: ScoredContacts, days: DayArray) -> FloatArra
     return result
 
 
-def fit_affine(raw: FloatArray, is_subscribed: BoolArray) -> dict[str, Any]:
-    """Fit Platt scaling on out-of-sample predictions, with the slope shrunk to one.
+def fit_affine(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray | None = None) -> dict[str, Any]:
+    """Fit Platt scaling on out-of-sample predictions, (n,), with the slope shrunk to one.
 
     Returns a step `{"kind": "affine", "slope": …, "intercept": …}` for the `calibrator` of decision.json: the identity
     without contacts or with one class only.
     """
     if bool(is_subscribed.all()) or not bool(is_subscribed.any()):
         return {"kind": "affine", "slope": 1.0, "intercept": 0.0}
-    log_odds = logit(raw)
+    log_odds, w = logit(raw), weights_or_ones(weights, len(raw))
     design = np.column_stack([log_odds, np.ones(len(raw))])
-    penalty = np.diag([SLOPE_PRIOR * (float(np.var(log_odds)) or 1.0), INTERCEPT_PRIOR])
-    beta, _ = logistic_fit(design, is_subscribed, np.array([1.0, 0.0]), precision=penalty)
+    variance = float(np.average((log_odds - np.average(log_odds, weights=w)) ** 2, weights=w))
+    penalty = np.diag([SLOPE_PRIOR * (variance or 1.0), INTERCEPT_PRIOR])
+    beta, _ = logistic_fit(design, is_subscribed, np.array([1.0, 0.0]), precision=penalty, weights=w)
     slope, intercept = float(np.clip(beta[0], *SLOPE_BOUNDS)), float(beta[1])
     if slope != beta[0]:  # the intercept belonged to the other slope: mean 0.52 instead of 0.60 was seen
-        intercept = fit_intercept(expit(slope * log_odds), is_subscribed, np.ones(len(raw)), maximum=np.inf)
+        intercept = fit_intercept(expit(slope * log_odds), is_subscribed, w, maximum=np.inf)
     return {"kind": "affine", "slope": slope, "intercept": intercept}

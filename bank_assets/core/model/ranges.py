@@ -17,9 +17,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, effective_size, weights_or_ones
 from bank_assets.core.model.scorer import expit, logit
-from bank_assets.core.model.shift import BLOCK_DAYS, WINDOW_DAYS, PeriodTotals, single_level_sd
+from bank_assets.core.model.shift import BLOCK_DAYS, WINDOW_DAYS, PeriodTotals, parts_of, single_level_sd
 
 LEVEL: Final = 0.9
 """Nominal share of month-bands whose rate lies in the range."""
@@ -37,17 +37,19 @@ def band_of(probability: FloatArray) -> NDArray[np.intp]:
     return np.minimum(np.digitize(probability, BANDS[1:-1]), len(BANDS) - 2)
 
 
-def fit_ranges(contact_dates: DayArray, probability: FloatArray, is_subscribed: BoolArray) -> dict[str, list[float]]:
+def fit_ranges(
+    contact_dates: DayArray, probability: FloatArray, is_subscribed: BoolArray, weights: FloatArray | None = None
+) -> dict[str, list[float]]:
     """Fit the `ranges` entry of decision.json from predictions and outcomes, (n,): knots `probability`, `low`, `high`.
 
-    Without any outcome the table leaves everything open.
+    Without any outcome the table leaves everything open. Weighted contacts count as their effective number.
     """
     days = contact_dates.astype("datetime64[D]").astype(np.int64)
     inside = days > days.max(initial=0) - WINDOW_DAYS
     days, proba, outcome = days[inside], probability[inside], is_subscribed[inside].astype(np.float64)
-    knots = np.asarray(KNOTS)
-    venn_low, venn_high = venn_abers(proba, outcome, knots)
-    reach = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * single_level_sd(_month_bands(days, proba, outcome))
+    knots, w = np.asarray(KNOTS), weights_or_ones(weights, len(inside))[inside]
+    venn_low, venn_high = venn_abers(proba, outcome, knots, w * (effective_size(w) / max(float(w.sum()), 1e-9)))
+    reach = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * single_level_sd(_month_bands(days, proba, outcome, w))
     # Two independent doubts add up as squares; added as they are, they cover more than promised and are wider for it
     low = expit(logit(knots) - np.hypot(reach, np.maximum(logit(knots) - logit(venn_low), 0.0)))
     high = expit(logit(knots) + np.hypot(reach, np.maximum(logit(venn_high) - logit(knots), 0.0)))
@@ -59,17 +61,19 @@ def fit_ranges(contact_dates: DayArray, probability: FloatArray, is_subscribed: 
     }
 
 
-def _month_bands(days: NDArray[np.int64], proba: FloatArray, outcome: FloatArray) -> PeriodTotals:
+def _month_bands(days: NDArray[np.int64], proba: FloatArray, outcome: FloatArray, w: FloatArray) -> PeriodTotals:
     """Totals of each band in each block of `BLOCK_DAYS` days that has enough variance to tell."""
     block = (days.max(initial=0) - days) // BLOCK_DAYS
     _, first, cell = np.unique(block * len(BANDS) + band_of(proba), return_index=True, return_inverse=True)
-    sums = np.zeros((len(first), 3))
-    np.add.at(sums, cell, np.column_stack([proba, proba * (1.0 - proba), outcome]))
-    keep = sums[:, 1] >= MINIMUM_CELL_VARIANCE
-    return PeriodTotals(days[first][keep], sums[keep, 0], sums[keep, 1], sums[keep, 2])
+    sums = np.zeros((len(first), 4))
+    np.add.at(sums, cell, parts_of(proba, outcome, w))
+    keep = sums[:, 1] ** 2 >= MINIMUM_CELL_VARIANCE * np.maximum(sums[:, 3], 1e-9)
+    return PeriodTotals.of(days[first][keep], sums[keep])
 
 
-def venn_abers(scores: FloatArray, outcomes: FloatArray, at: FloatArray) -> tuple[FloatArray, FloatArray]:
+def venn_abers(
+    scores: FloatArray, outcomes: FloatArray, at: FloatArray, weights: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Return inductive Venn-Abers probabilities of the scores `at`, (m,).
 
     The first is with the contact added as a refusal, the second as a subscription; without a calibration sample 0 and
@@ -80,14 +84,15 @@ def venn_abers(scores: FloatArray, outcomes: FloatArray, at: FloatArray) -> tupl
     order = np.argsort(scores, kind="stable")
     # One point per distinct score: the regression must give equal scores one value
     unique, inverse = np.unique(scores[order], return_inverse=True)
-    weights = np.bincount(inverse, minlength=len(unique)).astype(np.float64)
-    sums = np.bincount(inverse, weights=outcomes[order], minlength=len(unique))
+    ordered = weights_or_ones(weights, len(scores))[order]
+    totals = np.bincount(inverse, weights=ordered, minlength=len(unique))
+    sums = np.bincount(inverse, weights=ordered * outcomes[order], minlength=len(unique))
     answers = np.empty((2, len(at)))
     for column, score in enumerate(at):
         place = int(np.searchsorted(unique, score))
         is_known = place < len(unique) and unique[place] == score
         for label in (0, 1):
-            w, s = weights.copy(), sums.copy()
+            w, s = totals.copy(), sums.copy()
             if is_known:
                 w[place], s[place] = w[place] + 1.0, s[place] + label
             else:

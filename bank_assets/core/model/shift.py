@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, weights_or_ones
 
 WINDOW_DAYS: Final = 180
 """History that counts: long enough for six blocks, short enough to forget another regime."""
@@ -49,6 +49,7 @@ class PeriodTotals:
     """Totals of past periods in time order, each (n_periods,).
 
     `day` numbers a period's (last) day; `expected` sums p, `variance` sums p (1 - p), `observed` counts subscriptions.
+    Weighted contacts are scaled to the effective number that has the same noise.
     """
 
     day: IntArray
@@ -56,30 +57,44 @@ class PeriodTotals:
     variance: FloatArray
     observed: FloatArray
 
+    @classmethod
+    def of(cls, day: IntArray, sums: FloatArray) -> PeriodTotals:
+        """From the sums of `parts_of` by period, (n_periods, 4)."""
+        return cls(day, *(sums[:, :3] * (sums[:, 1] / sums[:, 3])[:, None]).T)
+
     @property
     def residual(self) -> FloatArray:
         """First-order shift in log-odds, (n_periods,)."""
         return np.asarray((self.observed - self.expected) / self.variance)
 
 
-def pooled_days(days: IntArray, proba: FloatArray, outcome: FloatArray) -> PeriodTotals:
+def parts_of(proba: FloatArray, outcome: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return what each contact adds to the totals of its period: w p, w p (1 - p), w y, w^2 p (1 - p), (n, 4)."""
+    variance = weights * (proba * (1.0 - proba))
+    return np.column_stack([weights * proba, variance, weights * outcome, weights * variance])
+
+
+def pooled_days(
+    days: IntArray, proba: FloatArray, outcome: FloatArray, weights: FloatArray | None = None
+) -> PeriodTotals:
     """Return totals by day, each with a variance of at least `MINIMUM_VARIANCE`; arguments are (n,), days by number.
 
     Smaller days are pooled with those after them, and a small rest with those before.
     """
     unique, inverse = np.unique(days, return_inverse=True)
-    sums = [np.bincount(inverse, weights, minlength=len(unique)) for weights in (proba, proba * (1 - proba), outcome)]
+    parts = parts_of(proba, outcome, weights_or_ones(weights, len(proba)))
+    sums = np.column_stack([np.bincount(inverse, part, minlength=len(unique)) for part in parts.T])
     pools: list[tuple[int, FloatArray]] = []
-    total = np.zeros(3)
-    for number, row in zip(unique, np.column_stack(sums), strict=True):
+    total = np.zeros(4)
+    for number, row in zip(unique, sums, strict=True):
         total = total + row
-        if total[1] >= MINIMUM_VARIANCE:
+        if total[3] > 0.0 and total[1] * (total[1] / total[3]) >= MINIMUM_VARIANCE:
             pools.append((int(number), total))
-            total = np.zeros(3)
+            total = np.zeros(4)
     if pools:
         pools[-1] = (int(unique[-1]), pools[-1][1] + total)
-    totals = np.asarray([pool for _, pool in pools]).reshape(-1, 3)
-    return PeriodTotals(np.asarray([number for number, _ in pools], np.int64), *totals.T)
+    totals = np.asarray([pool for _, pool in pools]).reshape(-1, 4)
+    return PeriodTotals.of(np.asarray([number for number, _ in pools], np.int64), totals)
 
 
 def estimate_shift(
@@ -88,6 +103,7 @@ def estimate_shift(
     is_subscribed: BoolArray,
     as_of: np.datetime64,
     window_days: int = WINDOW_DAYS,
+    weights: FloatArray | None = None,
 ) -> Shift:
     """Estimate how far days and months deviate, from predictions of days before `as_of` and their outcomes, (n,).
 
@@ -96,7 +112,8 @@ def estimate_shift(
     """
     days, now = contact_dates.astype("datetime64[D]").astype(np.int64), int(as_of.astype("datetime64[D]").astype(int))
     inside = (days < now) & (days >= now - window_days)
-    totals = pooled_days(days[inside], probability[inside], is_subscribed[inside].astype(np.float64))
+    w = weights_or_ones(weights, len(days))[inside]
+    totals = pooled_days(days[inside], probability[inside], is_subscribed[inside].astype(np.float64), w)
     day_sd, shared_sd = np.meshgrid(GRID, GRID, indexing="ij")
     log_posterior = -(day_sd**2 + shared_sd**2) / (2.0 * PRIOR_SD**2)
     block = (now - 1 - totals.day) // BLOCK_DAYS

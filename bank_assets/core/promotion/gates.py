@@ -21,12 +21,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.arrays import BoolArray, FloatArray, effective_rarer, effective_size, weights_or_ones
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.promotion.refit_guard import AgainstChampion
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.objective import F1, PROFIT, Cohort, Lead
 from bank_assets.core.training.export import PARITY_LIMIT
+from bank_assets.core.words import sample_size
 
 FIRST, PROBATION, REFIT, RECIPE = "first", "probation", "refit", "recipe"
 
@@ -68,6 +69,11 @@ class GateChecks:
     checks: list[tuple[bool, str]] = field(default_factory=list)
     evidence: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, kind: str, cohort: Cohort) -> GateChecks:
+        """Begin with the size of a weighted cohort."""
+        return cls(kind, [], {} if cohort.weights is None else {"effective_rows": cohort.effective})
+
     def check(self, is_passed: bool, sentence: str) -> None:
         """Record one check."""
         self.checks.append((is_passed, sentence))
@@ -79,13 +85,13 @@ class GateChecks:
         return GateVerdict(self.kind, is_promoted, reasons, self.evidence)
 
 
-def _check_thresholds(found: GateChecks, proba: FloatArray, observed: BoolArray) -> None:
+def _check_thresholds(found: GateChecks, proba: FloatArray, cohort: Cohort) -> None:
     """Profit in units of the value, summed over thresholds, against that of the better of everyone and nobody."""
-    model = trivial = 0.0
+    observed, w, model, trivial = cohort.observed, cohort.w, 0.0, 0.0
     for threshold in LIMITS.thresholds:
         at = Economics.constant(threshold, 1.0)
-        model += float(at.profit(at.decide(proba, {}), observed, {}).sum())
-        trivial += max(float(observed.sum()) - threshold * len(observed), 0.0)
+        model += float((w * at.profit(at.decide(proba, {}), observed, {})).sum())
+        trivial += max(float((w * observed).sum()) - threshold * float(w.sum()), 0.0)
     thresholds = list(LIMITS.thresholds)
     found.evidence["profit_over_thresholds"] = {"model": model, "everyone_or_nobody": trivial, "thresholds": thresholds}
     found.check(
@@ -108,12 +114,12 @@ def first_model_gate(
     each row's day. `proba`, (n,), are the model's probabilities, `f1_threshold` is that of its best F1 on earlier rows.
     The objective, `profit` or `f1`, is that in which the model may not lose to calling everyone.
     """
-    observed, found = cohort.observed, GateChecks(FIRST)
-    if len(observed) < LIMITS.minimum_class or not cohort.rarer:
+    observed, found = cohort.observed, GateChecks.of(FIRST, cohort)
+    if cohort.effective < LIMITS.minimum_class or not cohort.rarer:
         found.check(
             False,
             f"expected at least {LIMITS.minimum_class} out-of-time contacts with both outcomes, "
-            f"found {len(observed)} with {int(observed.sum())} subscriptions",
+            f"found {cohort.size} with {int(observed.sum())} subscriptions",
         )
         return found.verdict()
     gain = cohort.loss_gain(cohort.rows["subscription_rate_30d"], proba)
@@ -123,7 +129,7 @@ def first_model_gate(
         f"log loss gain over the as-of base rate {gain.gain:+.4f} per contact, "
         f"P(gain > 0) = {gain.probability:.3f} (required: {LIMITS.confidence})",
     )
-    _check_thresholds(found, proba, observed)
+    _check_thresholds(found, proba, cohort)
     called = cohort.calls(objective, proba, f1_threshold)
     lead = cohort.lead(objective, np.ones_like(called), called)
     against = lead.gain
@@ -133,7 +139,7 @@ def first_model_gate(
         f"{lead.word} {lead.figures} of calling everyone"
         + ("" if against.low > 0.0 else " (equal within the interval)" if against.high >= 0.0 else ""),
     )
-    auc = metrics.roc_auc(observed, proba)
+    auc = metrics.roc_auc(observed, proba, cohort.weights)
     found.evidence["roc_auc"] = auc
     _check_leak(found, auc)
     return found.verdict()
@@ -172,14 +178,15 @@ def refit_gate(
     observed: BoolArray,
     parity: float,
     *,
+    weights: FloatArray | None = None,
     against: AgainstChampion | None = None,
 ) -> GateVerdict:
     """Is a refit of the champion's recipe sane?
 
-    `proba` and `observed`, (n,), are of its guard rows: the latest contacts with outcomes. They are among the training
-    rows, so they catch a broken fit; only `against`, the comparison with the champion on contacts that neither learned
-    from, catches data that became worse. It is None in the replay, whose data never change. `parity` is the largest
-    |p(estimator) - p(graph)|.
+    `proba`, `observed` and `weights`, (n,), are of its guard rows: the latest contacts with outcomes. They are among
+    the training rows, so they catch a broken fit; only `against`, the comparison with the champion on contacts that
+    neither learned from, catches data that became worse. It is None in the replay, whose data never change. `parity` is
+    the largest |p(estimator) - p(graph)|.
     """
     found = GateChecks(REFIT)
     found.evidence["parity"] = parity
@@ -191,16 +198,20 @@ def refit_gate(
         found.check(not against.is_worse, against.sentence)
     if not finite or len(observed) == 0:
         return found.verdict()
-    mean, rate = float(proba.mean()), float(observed.mean())
+    w = weights_or_ones(weights, len(observed))
+    mean, rate = (float(np.average(of, weights=w)) for of in (proba, observed))
     found.evidence.update({"mean_probability": mean, "observed_rate": rate, "rows": len(observed)})
-    tolerance = LIMITS.mean_tolerance * rate + 2.0 / math.sqrt(len(observed))
+    effective = effective_size(w)
+    if weights is not None:
+        found.evidence["effective_rows"] = round(effective)
+    tolerance = LIMITS.mean_tolerance * rate + 2.0 / math.sqrt(effective)
     found.check(
         abs(mean - rate) <= tolerance,
-        f"mean probability {mean:.3f} against {rate:.3f} observed on the latest {len(observed)} contacts "
-        f"(tolerance {tolerance:.3f})",
+        f"mean probability {mean:.3f} against {rate:.3f} observed on the latest "
+        f"{sample_size(len(observed), effective)} contacts (tolerance {tolerance:.3f})",
     )
-    auc = metrics.roc_auc(observed, proba)
-    if not math.isnan(auc) and min(int(observed.sum()), int((~observed).sum())) >= 20:
+    auc = metrics.roc_auc(observed, proba, weights)
+    if not math.isnan(auc) and effective_rarer(observed, w) >= 20:
         found.evidence["roc_auc"] = auc
         found.check(auc >= LIMITS.floor_auc, f"AUC {auc:.3f} on the latest contacts (floor {LIMITS.floor_auc})")
     return found.verdict()
@@ -220,11 +231,11 @@ def recipe_gate(
     `challenger` and `champion` are the probabilities (n,) of both recipes; `f1_thresholds` those of the champion's and
     the challenger's best F1 on earlier rows. The verdict carries the challenger's `fairness`.
     """
-    found, n = GateChecks(RECIPE), len(cohort.observed)
+    found = GateChecks.of(RECIPE, cohort)
     found.evidence["fairness"] = dict(fairness or {})
-    is_enough = n >= LIMITS.minimum_rows and cohort.rarer >= LIMITS.minimum_class
+    is_enough = cohort.effective >= LIMITS.minimum_rows and cohort.rarer >= LIMITS.minimum_class
     required = f"(required: {LIMITS.minimum_rows} and {LIMITS.minimum_class})"
-    found.check(is_enough, f"{n} out-of-time contacts, {cohort.rarer} of the rarer outcome {required}")
+    found.check(is_enough, f"{cohort.size} out-of-time contacts, {cohort.rarer} of the rarer outcome {required}")
     if not is_enough:
         return found.verdict()
     pair = (champion, challenger)
@@ -247,9 +258,9 @@ def recipe_gate(
         f1 = cohort.lead(F1, *(cohort.economics.decide(proba, cohort.rows) for proba in pair)).gain
         found.evidence["f1_gain"] = asdict(f1)
         found.check(f1.gain >= -LIMITS.f1_tolerance, f"F1 changes by {f1.gain:+.3f} (tolerance -{LIMITS.f1_tolerance})")
-    before, now = (metrics.expected_calibration_error(cohort.observed, proba) for proba in pair)
+    before, now = (metrics.expected_calibration_error(cohort.observed, p, weights=cohort.weights) for p in pair)
     found.evidence["calibration_error"] = {"champion": before, "challenger": now}
     tolerance = LIMITS.calibration_tolerance
     found.check(now <= before + tolerance, f"calibration error {now:.3f} against {before:.3f} (tolerance +{tolerance})")
-    _check_leak(found, metrics.roc_auc(cohort.observed, challenger))
+    _check_leak(found, metrics.roc_auc(cohort.observed, challenger, cohort.weights))
     return found.verdict()

@@ -79,7 +79,7 @@ class Selection:
 
         Returns also the latest out-of-time cohort and the probabilities of its rows.
         """
-        rows = pooled_rows(calibrated[self.incumbent.name], data.contact_dates, folds, LIMITS.minimum_rows)
+        rows = pooled_rows(calibrated[self.incumbent.name], data, folds, LIMITS.minimum_rows)
         cohort = cohort_of(data.rows(rows), self.economics, self.seed)
         proba = {name: values[rows] for name, values in calibrated.items()}
         return choose_recipe(metrics, proba, cohort, self.incumbent.name, self.objective), cohort, proba

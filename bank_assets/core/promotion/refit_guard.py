@@ -17,13 +17,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, effective_rarer, effective_size
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.bootstrap import paired_bootstrap
 from bank_assets.core.training.recipes import Recipe, encode, fit_recipe
-from bank_assets.core.words import pct
+from bank_assets.core.words import pct, sample_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +77,15 @@ def against_champion(
     if not _is_enough(data, first):
         return AgainstChampion(
             False,
-            f"{int((data.contact_dates >= first).sum())} contacts since {first}, the champion's day, are too few "
+            f"{_size(data.rows(data.contact_dates >= first))} contacts since {first}, the champion's day, are too few "
             f"to compare with it (required: {LIMITS.minimum_rows} on {LIMITS.minimum_days} days, "
             f"{LIMITS.minimum_class} of each outcome)",
         )
     found = []
     for start in dict.fromkeys((first, _latest_start(data, first))):
         known = data.rows((data.contact_dates < start) & (data.known_on <= start))
-        if min(int(known.is_subscribed.sum()), int((~known.is_subscribed).sum())) < LIMITS.minimum_class:
-            return AgainstChampion(False, f"{len(known)} contacts before {start} are too few to fit the recipe on")
+        if effective_rarer(known.is_subscribed, known.w) < LIMITS.minimum_class:
+            return AgainstChampion(False, f"{_size(known)} contacts before {start} are too few to fit the recipe on")
         estimator = fit_recipe(recipe, replace(known, as_of=start))
         tested = data.rows(data.contact_dates >= start)
         raw = estimator.predict_proba(encode(tested.features, FeatureSet.of(data.contract)))[:, 1]
@@ -101,8 +101,9 @@ def against_champion(
 
 def _sentence(found: Sequence[Mapping[str, Any]]) -> str:
     reported = [
-        f"of the days before {row['start']} has a log loss of {row['log_loss_refit']:.4f} on the {row['rows']} "
-        f"contacts since, the champion {row['log_loss_champion']:.4f}"
+        f"of the days before {row['start']} has a log loss of {row['log_loss_refit']:.4f} on the "
+        f"{sample_size(row['rows'], row.get('effective_rows'))} contacts since, the champion "
+        f"{row['log_loss_champion']:.4f}"
         for row in found
     ]
     return (
@@ -113,12 +114,16 @@ def _sentence(found: Sequence[Mapping[str, Any]]) -> str:
 
 def _is_enough(data: LearningData, start: np.datetime64) -> bool:
     tested = data.contact_dates >= start
-    yes = int(data.is_subscribed[tested].sum())
+    w = data.w[tested]
     return (
-        int(tested.sum()) >= LIMITS.minimum_rows
-        and min(yes, int(tested.sum()) - yes) >= LIMITS.minimum_class
+        effective_size(w) >= LIMITS.minimum_rows
+        and effective_rarer(data.is_subscribed[tested], w) >= LIMITS.minimum_class
         and len(np.unique(data.contact_dates[tested])) >= LIMITS.minimum_days
     )
+
+
+def _size(data: LearningData) -> str:
+    return sample_size(len(data), effective_size(data.w))
 
 
 def _latest_start(data: LearningData, first: np.datetime64) -> np.datetime64:
@@ -130,6 +135,8 @@ def _latest_start(data: LearningData, first: np.datetime64) -> np.datetime64:
 def _losses(tested: LearningData, champion: FloatArray, refit: FloatArray, seed: int) -> dict[str, Any]:
     """The evidence of one fit."""
     losses = [metrics.log_loss_rows(tested.is_subscribed, proba) for proba in (champion, refit)]
-    gain = paired_bootstrap(losses[0] - losses[1], tested.contact_dates, seed=seed)
-    means = {"log_loss_champion": float(losses[0].mean()), "log_loss_refit": float(losses[1].mean())}
-    return {**asdict(gain), "P_worse": 1.0 - gain.probability, **means}
+    gain = paired_bootstrap(losses[0] - losses[1], tested.contact_dates, seed=seed, weights=tested.weights)
+    names = ("log_loss_champion", "log_loss_refit")
+    means = {name: float(np.average(one, weights=tested.weights)) for name, one in zip(names, losses, strict=True)}
+    size = {} if tested.weights is None else {"effective_rows": effective_size(tested.weights)}
+    return {**asdict(gain), "P_worse": 1.0 - gain.probability, **means, **size}

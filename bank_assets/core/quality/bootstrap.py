@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, FloatArray, IntArray, central_interval
+from bank_assets.core.arrays import BoolArray, FloatArray, IntArray, central_interval, weights_or_ones
 
 RESAMPLES: Final = 2_000
 CONFIDENCE: Final = 0.9
@@ -51,12 +51,18 @@ def _refuse_nothing(rows: int) -> None:
 
 
 def paired_bootstrap(
-    difference: FloatArray, clusters: NDArray[Any], *, seed: int, resamples: int = RESAMPLES
+    difference: FloatArray,
+    clusters: NDArray[Any],
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+    weights: FloatArray | None = None,
 ) -> BootstrapGain:
     """Bootstrap the mean of a difference that each contact has by itself (profit, log loss, Brier).
 
     `difference` is challenger minus champion per contact, (n,); higher is better. Whole `clusters`, a label per contact
-    such as its day, are drawn, because contacts of one day share effects that the columns do not show.
+    such as its day, are drawn, because contacts of one day share effects that the columns do not show. The mean has the
+    `weights`, (n,).
     """
     _refuse_nothing(difference.size)
     if clusters.shape != difference.shape:
@@ -65,10 +71,11 @@ def paired_bootstrap(
             f"{difference.shape} contacts; pass the contact day of each row."
         )
     _, codes = np.unique(clusters, return_inverse=True)
-    sums, sizes = np.bincount(codes, weights=difference), np.bincount(codes)
+    w = weights_or_ones(weights, difference.size)
+    sums, sizes = np.bincount(codes, weights=w * difference), np.bincount(codes, weights=w)
     chunks = _index_chunks(sums.size, resamples, np.random.default_rng(seed))
     drawn = np.concatenate([sums[at].sum(axis=1) / sizes[at].sum(axis=1) for at in chunks])
-    return _summary(float(difference.mean()), drawn, difference.size, seed)
+    return _summary(float(np.average(difference, weights=w)), drawn, difference.size, seed)
 
 
 def paired_bootstrap_statistic(
@@ -85,20 +92,32 @@ def paired_bootstrap_statistic(
     return _summary(float(statistic(np.arange(rows))), drawn, rows, seed)
 
 
-def paired_bootstrap_f1(outcomes: BoolArray, champion: BoolArray, challenger: BoolArray, *, seed: int) -> BootstrapGain:
+def paired_bootstrap_f1(
+    outcomes: BoolArray,
+    champion: BoolArray,
+    challenger: BoolArray,
+    *,
+    seed: int,
+    weights: FloatArray | None = None,
+) -> BootstrapGain:
     """Bootstrap the gain in F1 between the calls of two models, each (n,).
 
-    A contact is one of eight kinds (outcome, called by either model), so a resample is one multinomial draw.
+    A contact is one of eight kinds (outcome, called by either model), so a resample is one multinomial draw. Weighted
+    contacts are drawn one by one.
     """
     _refuse_nothing(outcomes.size)
-    kinds = outcomes * 4 + champion * 2 + challenger * 1
-    counts = np.bincount(kinds, minlength=8)
-    drawn = np.random.default_rng(seed).multinomial(outcomes.size, counts / outcomes.size, size=RESAMPLES)
+    kinds, rng = outcomes * 4 + champion * 2 + challenger * 1, np.random.default_rng(seed)
+    counts = np.bincount(kinds, weights, minlength=8)
+    if weights is None:
+        drawn = rng.multinomial(outcomes.size, counts / outcomes.size, size=RESAMPLES)
+    else:
+        draws = (at for chunk in _index_chunks(outcomes.size, RESAMPLES, rng) for at in chunk)
+        drawn = np.asarray([np.bincount(kinds[at], weights[at], minlength=8) for at in draws])
     gains = _f1_gain(np.vstack([counts, drawn]))
     return _summary(float(gains[0]), gains[1:], outcomes.size, seed)
 
 
-def _f1_gain(counts: IntArray) -> FloatArray:
+def _f1_gain(counts: NDArray[Any]) -> FloatArray:
     """F1 of the challenger minus the champion for (m, 8) counts of kinds `y * 4 + champion * 2 + challenger`."""
     kind = np.arange(8)
     outcomes = counts[:, kind >= 4].sum(axis=1)
@@ -106,7 +125,7 @@ def _f1_gain(counts: IntArray) -> FloatArray:
     for bit in (2, 1):
         called = (kind & bit) > 0
         together = outcomes + counts[:, called].sum(axis=1)
-        scores.append(2 * counts[:, called & (kind >= 4)].sum(axis=1) / np.maximum(together, 1))
+        scores.append(2 * counts[:, called & (kind >= 4)].sum(axis=1) / np.where(together > 0, together, 1))
     return np.asarray(scores[1] - scores[0])
 
 

@@ -48,7 +48,7 @@ class ModelComparison:
     """Two models on the same contacts; `measures` is empty if there were too few.
 
     By model (`before`, `now`), `calibration` holds (mean probability, observed rate) per bin, and `profit` holds (share
-    called, EUR) with the best contacts first.
+    called, EUR) with the best contacts first. `effective_rows` is None without weights.
     """
 
     rows: int
@@ -60,6 +60,7 @@ class ModelComparison:
     calibration: Mapping[str, tuple[tuple[float, float], ...]]
     profit: Mapping[str, tuple[tuple[float, float], ...]]
     profit_everyone_eur: float
+    effective_rows: int | None = None
 
     @property
     def is_enough(self) -> bool:
@@ -75,7 +76,8 @@ class ModelComparison:
         if not self.is_enough:
             return ""
         profit = self.measure("profit_eur")
-        span = f"On {self.rows:,} contacts from {self.first_day} to {self.last_day}"
+        effective = "" if self.effective_rows is None else f" (effective {self.effective_rows:,})"
+        span = f"On {self.rows:,}{effective} contacts from {self.first_day} to {self.last_day}"
         if profit.low == profit.high == profit.gain == 0.0:
             return f"{span} the new model and {old} would have earned the same, {profit.now:,.0f} EUR."
         change = f"{abs(profit.gain):,.0f} EUR {'more' if profit.gain >= 0 else 'less'}"
@@ -90,19 +92,22 @@ class ModelComparison:
         """Return the JSON evidence, without the curves."""
         document = asdict(replace(self, calibration={}, profit={}))
         del document["calibration"], document["profit"]
+        if self.effective_rows is None:
+            del document["effective_rows"]
         return document | {"measures": {one["name"]: one for one in document["measures"]}}
 
 
 def compare_models(cohort: Cohort, before: FloatArray, now: FloatArray) -> ModelComparison:
     """Compare the probabilities of the old model and the new one on the same contacts, each (n,).
 
-    Below 100 contacts or 10 of either outcome there are no measures.
+    Below 100 effective contacts or 10 of either outcome there are no measures.
     """
-    observed, dates = cohort.observed, cohort.contact_dates
-    n, everyone = len(observed), float(cohort.profit(np.ones(len(observed), bool)).sum())
+    observed, dates, weights, w = cohort.observed, cohort.contact_dates, cohort.weights, cohort.w
+    n, everyone = len(observed), float((w * cohort.profit(np.ones(len(observed), bool))).sum())
     days = (str(dates.min()), str(dates.max())) if n else ("", "")
-    if n < MINIMUM_ROWS or cohort.rarer < MINIMUM_OF_CLASS:
-        return ModelComparison(n, int(observed.sum()), *days, CONFIDENCE, (), {}, {}, everyone)
+    effective = None if weights is None else cohort.effective
+    if cohort.effective < MINIMUM_ROWS or cohort.rarer < MINIMUM_OF_CLASS:
+        return ModelComparison(n, int(observed.sum()), *days, CONFIDENCE, (), {}, {}, everyone, effective)
     pair = (before, now)
     calls = [cohort.economics.decide(proba, cohort.rows) for proba in pair]
     profit, f1 = (cohort.lead(objective, *calls) for objective in (PROFIT, F1))
@@ -110,15 +115,17 @@ def compare_models(cohort: Cohort, before: FloatArray, now: FloatArray) -> Model
 
     def gain(statistic: Callable[..., float], better: FloatArray, worse: FloatArray) -> BootstrapGain:
         def of_rows(at: IntArray) -> float:
-            return statistic(observed[at], better[at]) - statistic(observed[at], worse[at])
+            drawn = None if weights is None else weights[at]
+            values = [statistic(observed[at], proba[at], weights=drawn) for proba in (better, worse)]
+            return values[0] - values[1]
 
         return paired_bootstrap_statistic(of_rows, n, seed=cohort.seed, resamples=RESAMPLES)
 
     def values(statistic: Callable[..., float]) -> list[float]:
-        return [statistic(observed, proba) for proba in pair]
+        return [statistic(observed, proba, weights=weights) for proba in pair]
 
     measures = (
-        _measure("profit_eur", [profit.before, profit.now], profit.gain, scale=n),
+        _measure("profit_eur", [profit.before, profit.now], profit.gain, scale=float(w.sum())),
         _measure("f1", [f1.before, f1.now], f1.gain),
         _measure("average_precision", values(precision), gain(precision, now, before)),
         _measure("log_loss", values(metrics.log_loss), cohort.loss_gain(before, now), is_higher_better=False),
@@ -126,16 +133,15 @@ def compare_models(cohort: Cohort, before: FloatArray, now: FloatArray) -> Model
     )
     calibration, curves = {}, {}
     for role, proba in (("before", before), ("now", now)):
-        bins = metrics.calibration_table(observed, proba)
-        calibration[role] = tuple((one.mean_proba, one.rate) for one in bins)
+        calibration[role] = tuple((one.mean_proba, one.rate) for one in cohort.calibration(proba))
         curves[role] = tuple(zip(SHARES, profit_curve(cohort, proba, n_resamples=0)["value"], strict=True))
     return ModelComparison(
-        n, int(observed.sum()), *days, profit.gain.confidence, measures, calibration, curves, everyone
+        n, int(observed.sum()), *days, profit.gain.confidence, measures, calibration, curves, everyone, effective
     )
 
 
 def _measure(
-    name: str, values: list[float], gain: BootstrapGain, *, scale: int = 1, is_higher_better: bool = True
+    name: str, values: list[float], gain: BootstrapGain, *, scale: float = 1.0, is_higher_better: bool = True
 ) -> Measure:
     ends = (gain.gain * scale, gain.low * scale, gain.high * scale)
     return Measure(name, float(values[0]), float(values[1]), *ends, gain.probability, is_higher_better)
@@ -153,9 +159,9 @@ def profit_curve(cohort: Cohort, proba: FloatArray, n_resamples: int = CURVE_RES
     codes = np.unique(-proba, return_inverse=True)[1]
     day = np.unique(cohort.contact_dates, return_inverse=True)[1]
 
-    def at_shares(weights: FloatArray) -> FloatArray:
-        called = np.append(0.0, np.cumsum(np.bincount(codes, weights)))
-        earned = np.append(0.0, np.cumsum(np.bincount(codes, weights * gains)))
+    def at_shares(times: FloatArray) -> FloatArray:
+        called = np.append(0.0, np.cumsum(np.bincount(codes, times * cohort.w)))
+        earned = np.append(0.0, np.cumsum(np.bincount(codes, times * cohort.w * gains)))
         return np.interp(shares * called[-1], called, earned)
 
     random, n_days = np.random.Generator(np.random.PCG64(CURVE_SEED)), int(day.max(initial=-1)) + 1

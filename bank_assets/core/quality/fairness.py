@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, FloatArray, central_interval
+from bank_assets.core.arrays import BoolArray, FloatArray, central_interval, effective_size
 from bank_assets.core.drift.statistics import wilson_interval
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality.objective import Cohort
@@ -81,6 +81,7 @@ class FairnessReport:
 
     `groups` holds, by column and group, the counts `n_contacts`, `n_called`, `n_subscribed`, and `selection_rate`,
     `true_positive_rate`, `calibration` and `profit_share`, each with `value`, `low` and `high` (None if undefined).
+    Groups of weighted contacts also have `n_contacts_effective` and `n_subscribed_effective`, by which they are judged.
     """
 
     groups: Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -134,7 +135,7 @@ def fairness_report(cohort: Cohort, proba: FloatArray, called: BoolArray, contra
     lengths = {len(proba), len(outcomes), len(called), *(len(rows[name]) for name in protected)}
     if lengths == {0} or len(lengths) != 1:
         raise FairnessError(f"fairness: expected as many outcomes, calls and groups as scores, found {lengths}.")
-    profit = cohort.profit(called)
+    profit = cohort.w * cohort.profit(called)
     groups: dict[str, dict[str, Any]] = {}
     findings: list[Finding] = []
     for column in protected:
@@ -143,29 +144,40 @@ def fairness_report(cohort: Cohort, proba: FloatArray, called: BoolArray, contra
         groups[column] = {}
         for name, share in _profit_shares(profit, names).items():
             of = names == name
-            groups[column][name] = _measures(proba[of], outcomes[of], called[of]) | {"profit_share": share}
+            measured = _measures(proba[of], outcomes[of], called[of], cohort.w[of]) | {"profit_share": share}
+            if cohort.weights is not None:
+                measured |= _effective_sizes(outcomes[of], cohort.weights[of])
+            groups[column][name] = measured
         findings += _findings_of(column, groups[column])
     return FairnessReport(groups, tuple(findings), cohort.economics)
 
 
-def _measures(scores: FloatArray, outcomes: BoolArray, called: BoolArray) -> dict[str, Any]:
+def _measures(scores: FloatArray, outcomes: BoolArray, called: BoolArray, w: FloatArray) -> dict[str, Any]:
     """The measures of one group, except its share of the profit."""
-    n_contacts, n_called, n_subscribed = len(scores), int(called.sum()), int(outcomes.sum())
-    n_found, expected = int((called & outcomes).sum()), float(scores.sum())
-    noise = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * math.sqrt(float((scores * (1 - scores)).sum()))
-    ends = (max(n_subscribed - noise, 0.0), n_subscribed + noise)
+    expected, observed = float((w * scores).sum()), float(w[outcomes].sum())
+    noise = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * math.sqrt(float((w**2 * (scores * (1 - scores))).sum()))
+    ends = (max(observed - noise, 0.0), observed + noise)
     return {
-        "n_contacts": n_contacts,
-        "n_called": n_called,
-        "n_subscribed": n_subscribed,
-        SELECTION_RATE: _rate(n_called, n_contacts),
-        TRUE_POSITIVE_RATE: _rate(n_found, n_subscribed),
-        CALIBRATION: _measure(n_subscribed / expected, *(end / expected for end in ends)) if expected else UNDEFINED,
+        "n_contacts": len(scores),
+        "n_called": int(called.sum()),
+        "n_subscribed": int(outcomes.sum()),
+        SELECTION_RATE: _rate(called, w),
+        TRUE_POSITIVE_RATE: _rate(called[outcomes], w[outcomes]),
+        CALIBRATION: _measure(observed / expected, *(end / expected for end in ends)) if expected else UNDEFINED,
     }
 
 
-def _rate(part: int, whole: int) -> Mapping[str, float | None]:
-    return _measure(part / whole, *wilson_interval(part, whole, LEVEL)) if whole else UNDEFINED
+def _effective_sizes(outcomes: BoolArray, weights: FloatArray) -> dict[str, float]:
+    subscribed = effective_size(weights[outcomes])
+    return {"n_contacts_effective": effective_size(weights), "n_subscribed_effective": subscribed}
+
+
+def _rate(part: BoolArray, w: FloatArray) -> Mapping[str, float | None]:
+    if not len(part):
+        return UNDEFINED
+    found, size = float(w[part].sum()), effective_size(w)
+    scale = size / float(w.sum())
+    return _measure(found / float(w.sum()), *wilson_interval(found * scale, size, LEVEL))
 
 
 def _measure(value: float, low: float, high: float) -> Mapping[str, float | None]:
@@ -190,8 +202,8 @@ def _profit_shares(profit: FloatArray, names: NDArray[Any]) -> dict[str, Mapping
 def _findings_of(column: str, groups: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     """List the groups of a column beyond a limit; `groups` as in `FairnessReport`."""
     known = {name: group for name, group in groups.items() if name != UNKNOWN}
-    judged = {name: one for name, one in known.items() if one["n_contacts"] >= LIMITS["minimum_contacts"]}
-    subscribed = {name: one for name, one in judged.items() if one["n_subscribed"] >= LIMITS["minimum_subscribed"]}
+    judged = _with_enough("contacts", known)
+    subscribed = _with_enough("subscribed", judged)
     least, most = LIMITS["calibration_low"], LIMITS["calibration_high"]
     findings = []
     for name, group in subscribed.items():
@@ -208,6 +220,11 @@ def _findings_of(column: str, groups: Mapping[str, Mapping[str, Any]]) -> list[F
         reason = STANDING_REASONS.get(measure) if is_calibrated else None
         findings += _ratio_findings(measure, column, members, limit, reason)
     return findings
+
+
+def _with_enough(of: str, groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    least = LIMITS[f"minimum_{of}"]
+    return {name: one for name, one in groups.items() if one.get(f"n_{of}_effective", one[f"n_{of}"]) >= least}
 
 
 def _ratio_findings(

@@ -11,10 +11,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows
+from bank_assets.core.arrays import (
+    BoolArray,
+    DayArray,
+    FloatArray,
+    Rows,
+    effective_rarer,
+    effective_size,
+    weights_or_ones,
+)
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.bootstrap import RESAMPLES, BootstrapGain, paired_bootstrap, paired_bootstrap_f1
+from bank_assets.core.words import sample_size
 
 PROFIT, F1 = "profit", "f1"
 METRIC: Final[Mapping[str, str]] = {PROFIT: "profit_eur", F1: "f1"}
@@ -28,7 +37,8 @@ class Cohort:
     """Contacts with outcomes that models are compared on, each array (n,).
 
     `rows` holds the columns that the economics read. Every bootstrap has the same `seed` and draws whole contact days,
-    because contacts of one day share effects that the columns do not show.
+    because contacts of one day share effects that the columns do not show. With `weights`, as in `Contacts`, sums stand
+    for every contact, whoever was called.
     """
 
     observed: BoolArray
@@ -36,12 +46,27 @@ class Cohort:
     economics: Economics
     rows: Rows
     seed: int
+    weights: FloatArray | None = None
+
+    @property
+    def w(self) -> FloatArray:
+        """The weights, ones if there are none."""
+        return weights_or_ones(self.weights, len(self.observed))
+
+    @property
+    def effective(self) -> int:
+        """Effective number of contacts."""
+        return round(effective_size(self.w))
 
     @property
     def rarer(self) -> int:
-        """Contacts with the rarer of both outcomes."""
-        subscribed = int(self.observed.sum())
-        return min(subscribed, len(self.observed) - subscribed)
+        """Effective number of contacts with the rarer of both outcomes."""
+        return round(effective_rarer(self.observed, self.w))
+
+    @property
+    def size(self) -> str:
+        """The number of contacts in a sentence."""
+        return sample_size(len(self.observed), self.effective)
 
     def calls(self, objective: str, proba: FloatArray, f1_threshold: float) -> BoolArray:
         """Return the calls that an objective judges a model by, (n,).
@@ -55,9 +80,15 @@ class Cohort:
         """Realised EUR of calls, by contact, (n,)."""
         return self.economics.profit(called, self.observed, self.rows)
 
+    def calibration(self, proba: FloatArray) -> tuple[metrics.CalibrationBin, ...]:
+        """Reliability bins of a model's probabilities."""
+        return metrics.calibration_table(self.observed, proba, weights=self.weights)
+
     def gain(self, difference: FloatArray, resamples: int = RESAMPLES) -> BootstrapGain:
         """Bootstrap the mean of a difference that each contact has by itself, (n,); higher is better."""
-        return paired_bootstrap(difference, self.contact_dates, seed=self.seed, resamples=resamples)
+        return paired_bootstrap(
+            difference, self.contact_dates, seed=self.seed, resamples=resamples, weights=self.weights
+        )
 
     def loss_gain(self, former: FloatArray, new: FloatArray) -> BootstrapGain:
         """Bootstrap the log loss that new probabilities save."""
@@ -67,11 +98,13 @@ class Cohort:
     def lead(self, objective: str, before: BoolArray, now: BoolArray) -> Lead:
         """Compare the former and the new calls, each (n,)."""
         if objective == F1:
-            f1 = [metrics.f1_of_calls(self.observed, called) for called in (before, now)]
-            return Lead(objective, f1[0], f1[1], paired_bootstrap_f1(self.observed, before, now, seed=self.seed))
+            f1 = [metrics.f1_of_calls(self.observed, called, self.weights) for called in (before, now)]
+            found = paired_bootstrap_f1(self.observed, before, now, seed=self.seed, weights=self.weights)
+            return Lead(objective, f1[0], f1[1], found)
         profits = [self.profit(called) for called in (before, now)]
         gain = self.gain(profits[1] - profits[0])
-        return Lead(objective, float(profits[0].sum()), float(profits[1].sum()), gain)
+        before_eur, now_eur = (float((self.w * profit).sum()) for profit in profits)
+        return Lead(objective, before_eur, now_eur, gain)
 
 
 @dataclass(frozen=True, slots=True)

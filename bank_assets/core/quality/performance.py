@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from bank_assets.core.arrays import BoolArray, DayArray, none_if_nan
+from bank_assets.core.arrays import (
+    BoolArray,
+    DayArray,
+    FloatArray,
+    effective_rarer,
+    effective_size,
+    none_if_nan,
+)
 from bank_assets.core.drift.report import Level, level_of, worst
 from bank_assets.core.drift.statistics import observed_expected
 from bank_assets.core.economics.economics import Economics
@@ -26,7 +33,7 @@ from bank_assets.core.quality.performance_report import (
     PerformanceStatus,
     WindowPerformance,
 )
-from bank_assets.core.words import pct
+from bank_assets.core.words import pct, sample_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class PerformancePolicy:
 
     maturity_days: int = 30  # a contact without an outcome after so many days counts as not subscribed
     assumed_limit: float = 0.05  # share of such contacts above which there is no verdict: outcomes are late
-    minimum_rows: int = 300
+    minimum_rows: int = 300  # effective contacts, as the other minimums are
     minimum_of_class: int = 20  # subscribers, and others, that a verdict on ranking needs
     maximum_days: int = 92
     # (moderate, heavy) fall of the AUC below validation; its upper bound must lie below validation too
@@ -53,9 +60,11 @@ def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: in
     """Return which contacts have their final outcome on a day, (n,).
 
     A contact of an earlier day is matured if its outcome is usable by then, or if `maturity_days` passed without one.
+    A contact of weight 0 was not called, so it never matures.
     """
     days, wait = contacts.contact_dates, np.timedelta64(maturity_days, "D")
-    return np.asarray((days < as_of) & ((contacts.known_on <= as_of) | (days + wait <= as_of)))
+    matured = (days < as_of) & ((contacts.known_on <= as_of) | (days + wait <= as_of))
+    return np.asarray(matured if contacts.weights is None else matured & (contacts.weights > 0.0))
 
 
 def measure_performance(
@@ -109,10 +118,15 @@ def _iso_weeks(days: DayArray) -> NDArray[np.str_]:
 def _latest(matured: ScoredContacts, policy: PerformancePolicy) -> ScoredContacts:
     """Select whole days back from the last matured one until there are enough contacts of each kind."""
     days, codes = np.unique(matured.contact_dates, return_inverse=True)
-    subscribed = np.bincount(codes, weights=matured.is_subscribed)[::-1].cumsum()
-    rows = np.bincount(codes)[::-1].cumsum()
+    y, w = matured.is_subscribed, matured.w
+
+    def sizes(of: BoolArray) -> FloatArray:
+        """Effective number of such contacts from each day to the last, the last day first."""
+        sums, squares = (np.bincount(codes, of * power)[::-1].cumsum() for power in (w, w**2))
+        return np.asarray(sums * np.divide(sums, squares, out=np.zeros(len(days)), where=squares > 0.0))
+
     wanted = policy.minimum_of_class
-    enough = (rows >= policy.minimum_rows) & (subscribed >= wanted) & (rows - subscribed >= wanted)
+    enough = (sizes(np.ones_like(y)) >= policy.minimum_rows) & (sizes(y) >= wanted) & (sizes(~y) >= wanted)
     back = int(np.argmax(enough)) if enough.any() else days.size - 1
     first = max(days[days.size - 1 - back], days[-1] - np.timedelta64(policy.maximum_days - 1, "D"))
     return matured.rows(matured.contact_dates >= first)
@@ -126,24 +140,25 @@ def _measure(
     baseline: Baseline,
     policy: PerformancePolicy,
 ) -> WindowPerformance:
-    proba = contacts.proba
+    proba, w = contacts.proba, contacts.w
     known = contacts.known_on <= as_of  # False for NaT
     y = contacts.is_subscribed & known
     called = economics.decide(proba, contacts.frame)
-    rows, subscribed, expected = y.size, int(y.sum()), float(proba.sum())
-    ratio, ratio_low, ratio_high = observed_expected(subscribed, expected, rows, policy.confidence)
+    effective, subscribed, expected = effective_size(w), float(w[y].sum()), float((w * proba).sum())
+    scale = effective / float(w.sum())  # sums of weights are no sample size
+    ratio, ratio_low, ratio_high = observed_expected(subscribed * scale, expected * scale, effective, policy.confidence)
     reach = float(special.ndtri(0.5 + policy.confidence / 2))
-    auc, half = metrics.roc_auc(y, proba), reach * metrics.roc_auc_standard_error(y, proba)
+    auc, half = metrics.roc_auc(y, proba, w), reach * metrics.roc_auc_standard_error(y, proba, w)
     assumed = int((~known).sum())
 
     def profit(calls: BoolArray) -> float:
-        return float(economics.profit(calls, y, contacts.frame).sum())
+        return float((w * economics.profit(calls, y, contacts.frame)).sum())
 
-    status = _status(rows, assumed, baseline, policy)
+    status = _status(effective, y.size, assumed, baseline, policy)
     ranking = calibration = Level.NONE
     if status in (PerformanceStatus.OK, PerformanceStatus.BASELINE_MISSING):
         calibration = _calibration_level(ratio, ratio_low, ratio_high, policy)
-        if baseline.roc_auc is not None and min(subscribed, rows - subscribed) >= policy.minimum_of_class:
+        if baseline.roc_auc is not None and effective_rarer(y, w) >= policy.minimum_of_class:
             ranking = _ranking_level(baseline.roc_auc, auc, half, policy)
     return WindowPerformance(
         name=name,
@@ -153,30 +168,33 @@ def _measure(
         level=worst(ranking, calibration),
         ranking_level=ranking,
         calibration_level=calibration,
-        rows=rows,
+        rows=y.size,
         assumed_rows=assumed,
-        subscribed=subscribed,
-        expected_subscribed=expected,
+        subscribed=round(subscribed * y.size / float(w.sum())),
+        expected_subscribed=expected * (y.size / float(w.sum())),
         observed_expected=none_if_nan(ratio),
         observed_expected_low=none_if_nan(ratio_low),
         observed_expected_high=none_if_nan(ratio_high),
         roc_auc=none_if_nan(auc),
         roc_auc_low=none_if_nan(max(0.0, auc - half)),
         roc_auc_high=none_if_nan(min(1.0, auc + half)),
-        average_precision=none_if_nan(metrics.average_precision(y, proba)),
-        f1=metrics.f1(y, proba, baseline.f1_threshold),
-        f1_of_calls=metrics.f1_of_calls(y, called),
-        brier=metrics.brier(y, proba),
-        log_loss=metrics.log_loss(y, proba),
-        calls=int(called.sum()),
+        average_precision=none_if_nan(metrics.average_precision(y, proba, w)),
+        f1=metrics.f1(y, proba, baseline.f1_threshold, w),
+        f1_of_calls=metrics.f1_of_calls(y, called, w),
+        brier=metrics.brier(y, proba, w),
+        log_loss=metrics.log_loss(y, proba, w),
+        calls=round(float(w[called].sum())),
         profit_eur=profit(called),
         profit_everyone_eur=profit(np.ones_like(y)),
         profit_oracle_eur=profit(economics.decide_knowing(y, contacts.frame)),
+        effective_rows=None if contacts.weights is None else round(effective),
     )
 
 
-def _status(rows: int, assumed: int, baseline: Baseline, policy: PerformancePolicy) -> PerformanceStatus:
-    if rows < policy.minimum_rows:
+def _status(
+    effective: float, rows: int, assumed: int, baseline: Baseline, policy: PerformancePolicy
+) -> PerformanceStatus:
+    if effective < policy.minimum_rows:
         return PerformanceStatus.TOO_FEW_ROWS
     if assumed > policy.assumed_limit * rows:
         return PerformanceStatus.OUTCOMES_MISSING
@@ -205,7 +223,8 @@ def _message(latest: WindowPerformance | None, model: str, policy: PerformancePo
     if latest.status is PerformanceStatus.TOO_FEW_ROWS:
         return (
             f"No verdict on {model}: expected at least {policy.minimum_rows} matured contacts in "
-            f"{policy.maximum_days} days, found {latest.rows} in {span}; wait for more."
+            f"{policy.maximum_days} days, found {sample_size(latest.rows, latest.effective_rows)} in {span}; wait for "
+            "more."
         )
     if latest.status is PerformanceStatus.OUTCOMES_MISSING:
         return (

@@ -45,7 +45,9 @@ class WindowPerformance:
 
     The name is `2009-W06`, `2009-02` or `latest`. `assumed_rows` have no outcome after maturity and count as not
     subscribed. `f1` is at the champion's threshold and `f1_of_calls` that of the decisions. The oracle calls the
-    subscribers alone.
+    subscribers alone. With weights, `rows` and `assumed_rows` count contacts whose outcome was learned, subscriptions
+    are scaled to them, calls and EUR stand for every contact, and the verdict goes by `effective_rows`; None without
+    weights.
     """
 
     name: str
@@ -74,6 +76,7 @@ class WindowPerformance:
     profit_eur: float
     profit_everyone_eur: float
     profit_oracle_eur: float
+    effective_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,11 @@ class PerformanceReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: plain types, None for what cannot be computed."""
-        return plain({"schema_version": PERFORMANCE_SCHEMA_VERSION, **asdict(self)})
+        document = {"schema_version": PERFORMANCE_SCHEMA_VERSION, **asdict(self)}
+        for window in (document["latest"] or {}, *document["weeks"], *document["months"]):
+            if window.get("effective_rows") is None:
+                window.pop("effective_rows", None)
+        return plain(document)
 
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> PerformanceReport:

@@ -26,6 +26,7 @@ from bank_assets.core.response.policy import (
     ResponseState,
     ViolationKind,
 )
+from bank_assets.core.words import sample_size
 
 
 def comparisons(evidence: Evidence, policy: ResponsePolicy) -> tuple[LimitComparison, ...]:
@@ -34,9 +35,9 @@ def comparisons(evidence: Evidence, policy: ResponsePolicy) -> tuple[LimitCompar
 
 
 def _calibration(evidence: Evidence, policy: ResponsePolicy) -> LimitComparison:
-    n, least, limit = evidence.outcomes, policy.minimum_outcomes, policy.calibration_ratio
-    sample = (ViolationKind.CALIBRATION, n, least, limit)
-    if n < least:
+    n, least, limit = _outcomes(evidence), policy.minimum_outcomes, policy.calibration_ratio
+    sample = (ViolationKind.CALIBRATION, evidence.sample, least, limit)
+    if evidence.sample < least:
         return _too_few(*sample, f"{n} outcomes (needs {least})")
     log_ratio, z, z_limit = evidence.log_ratio, evidence.z, policy.calibration_z
     is_violated = abs(log_ratio) > math.log(limit) and abs(z) > z_limit
@@ -58,13 +59,17 @@ def _covariates(evidence: Evidence, policy: ResponsePolicy) -> LimitComparison:
 
 
 def _ranking(evidence: Evidence, policy: ResponsePolicy) -> LimitComparison:
-    n, least, floor = evidence.outcomes, policy.minimum_ranked, policy.ranking_floor
-    sample = (ViolationKind.RANKING, n, least, floor)
+    n, least, floor = _outcomes(evidence), policy.minimum_ranked, policy.ranking_floor
+    sample = (ViolationKind.RANKING, evidence.sample, least, floor)
     if evidence.roc_auc is None or evidence.roc_auc_error is None:
         return _too_few(*sample, f"{n} outcomes (needs {least}, {policy.minimum_of_class} of either kind)")
     upper = evidence.roc_auc + 2.0 * evidence.roc_auc_error
     sentence = f"AUC {evidence.roc_auc:.3f}, upper bound {upper:.3f} (floor {floor:g})"
     return LimitComparison(*sample, upper, upper < floor, floor - upper, sentence)
+
+
+def _outcomes(evidence: Evidence) -> str:
+    return sample_size(evidence.outcomes, evidence.effective_outcomes)
 
 
 def _too_few(kind: ViolationKind, n: int, least: int, limit: float, found: str) -> LimitComparison:
@@ -134,7 +139,7 @@ def _rested(state: ResponseState, evidence: Evidence, policy: ResponsePolicy) ->
 def _observed(
     state: ResponseState, evidence: Evidence, found: tuple[LimitComparison, ...], policy: ResponsePolicy
 ) -> ResponseState:
-    is_judged = evidence.outcomes >= policy.minimum_outcomes or evidence.contacts >= policy.minimum_contacts
+    is_judged = evidence.sample >= policy.minimum_outcomes or evidence.contacts >= policy.minimum_contacts
     quiet = 0 if found else state.quiet + is_judged
     kinds = tuple(str(violation.kind) for violation in found)
     state = replace(state, assessed_on=str(evidence.as_of), recent=(*state.recent, kinds)[-policy.n :], quiet=quiet)
@@ -151,8 +156,8 @@ def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: Res
     passed = _days_since(state.attempted_on, evidence)
     if passed < policy.cool_down_days:
         return f"cool-down: {passed} of {policy.cool_down_days} days since the last fit"
-    if evidence.outcomes < policy.minimum_outcomes:
-        return f"{evidence.outcomes} new outcomes (required: {policy.minimum_outcomes})"
+    if evidence.sample < policy.minimum_outcomes:
+        return f"{_outcomes(evidence)} new outcomes (required: {policy.minimum_outcomes})"
     return ""
 
 

@@ -20,7 +20,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from bank_assets.core.arrays import DayArray
+from bank_assets.core.arrays import DayArray, effective_rarer, effective_size
 from bank_assets.core.drift.covariate_shift import Reference, excess_variation
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.features.contacts import ScoredContacts
@@ -173,10 +173,9 @@ def gather(
     start = as_of - np.timedelta64(policy.window_days, "D")
     since = max(start, np.datetime64(state.deployed_on, "D"))
     own = scored.rows(~np.isnan(scored.proba) & scored.known_as_of(as_of) & (scored.contact_dates >= since))
-    proba, observed = own.proba, own.is_subscribed.astype(np.float64)
-    w = np.ones(len(proba)) if own.weights is None else own.weights
-    yes = int(observed.sum())
-    ranked = len(proba) >= policy.minimum_ranked and min(yes, len(proba) - yes) >= policy.minimum_of_class
+    proba, observed, w = own.proba, own.is_subscribed, own.w
+    effective, rarer = effective_size(w), effective_rarer(observed, w)
+    ranked = effective >= policy.minimum_ranked and rarer >= policy.minimum_of_class
     first = max(start, np.datetime64(state.first_deployed_on, "D"))
     window = known.daily.window(first.astype(date), as_of.astype(date) - timedelta(days=1))
     return replace(
@@ -187,16 +186,16 @@ def gather(
         standard_error=math.sqrt(float((w**2 * proba * (1.0 - proba)).sum())),
         contacts=window.rows,
         excess=excess_variation(known.reference, window) if window.rows >= policy.minimum_contacts else {},
-        roc_auc=metrics.roc_auc(observed, proba) if ranked else None,
-        roc_auc_error=metrics.roc_auc_standard_error(observed, proba) if ranked else None,
+        roc_auc=metrics.roc_auc(observed, proba, w) if ranked else None,
+        roc_auc_error=metrics.roc_auc_standard_error(observed, proba, w) if ranked else None,
+        effective_outcomes=None if own.weights is None else effective,
     )
 
 
 def _is_learnable(scored: ScoredContacts, day: np.datetime64) -> bool:
     """Whether a first model can be fitted and tested out of time: enough outcomes of both classes over enough days."""
     known = scored.rows(scored.known_as_of(day))
-    yes = int(known.is_subscribed.sum())
-    if min(yes, len(known.proba) - yes) < MINIMUM_CLASS:
+    if effective_rarer(known.is_subscribed, known.w) < MINIMUM_CLASS:
         return False
     return bool(day - known.contact_dates.min() >= np.timedelta64(MINIMUM_SPAN_DAYS, "D"))
 

@@ -71,7 +71,8 @@ class Evidence:
 
     `expected` is the sum of the unshifted probabilities, `standard_error` that of observed - expected if they are
     right, `excess` the total variation beyond noise by column. Shifts are intercepts in log-odds: until the day,
-    and according to the outcomes known on it.
+    and according to the outcomes known on it. With weights, sums stand for every contact, and the sample of `outcomes`
+    is their effective number; None without weights.
     """
 
     as_of: np.datetime64
@@ -85,6 +86,14 @@ class Evidence:
     roc_auc_error: float | None = None
     shift_before: float = 0.0
     shift_now: float = 0.0
+    effective_outcomes: float | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """The JSON form in the ledger's `responses`."""
+        content = asdict(self) | {"as_of": str(self.as_of)}
+        if self.effective_outcomes is None:
+            del content["effective_outcomes"]
+        return json.loads(json.dumps(content, default=float))
 
     @classmethod
     def from_record(cls, recorded: Mapping[str, Any]) -> Evidence | None:
@@ -93,6 +102,11 @@ class Evidence:
             return None
         known = {name: recorded[name] for name in cls.__slots__ if name in recorded}
         return cls(**known | {"as_of": np.datetime64(recorded["as_of"], "D")})
+
+    @property
+    def sample(self) -> int:
+        """The outcomes that limits count."""
+        return self.outcomes if self.effective_outcomes is None else round(self.effective_outcomes)
 
     @property
     def log_ratio(self) -> float:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.arrays import BoolArray, FloatArray, effective_size
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
@@ -77,8 +76,8 @@ def choose_recipe(
 class DeploymentFit:
     """A recipe fitted on all known outcomes, with its ONNX graph.
 
-    `parity` is the largest |p(estimator) - p(graph)| over the checked rows. `guard_raw` and `guard_observed` are the
-    graph's probabilities of the latest rows and their outcomes, (n_guard,).
+    `parity` is the largest |p(estimator) - p(graph)| over the checked rows. `guard_raw`, `guard_observed` and
+    `guard_weights` are the graph's probabilities of the latest rows, their outcomes and weights, (n_guard,).
     """
 
     recipe: Recipe
@@ -87,6 +86,7 @@ class DeploymentFit:
     guard_raw: FloatArray
     guard_observed: BoolArray
     feature_ranges: Mapping[str, tuple[float, float]]
+    guard_weights: FloatArray | None = None
 
 
 def graph_scorer(graph: bytes, recipe: Recipe, contract: Contract) -> Scorer:
@@ -96,16 +96,13 @@ def graph_scorer(graph: bytes, recipe: Recipe, contract: Contract) -> Scorer:
     return Scorer(bundle_files(graph, parts, {}))
 
 
-def fit_deployment(
-    recipe: Recipe, data: LearningData, *, parity_rows: int | None = None, sample_weights: FloatArray | None = None
-) -> DeploymentFit:
+def fit_deployment(recipe: Recipe, data: LearningData, *, parity_rows: int | None = None) -> DeploymentFit:
     """Fit a recipe on all rows and convert it to ONNX.
 
-    `parity_rows` limits the comparison of graph and estimator to the latest rows. `sample_weights` are inverse
-    probabilities of having learned each outcome, (n,); default 1.
+    `parity_rows` limits the comparison of graph and estimator to the latest rows.
     """
     feature_set = FeatureSet.of(data.contract)
-    estimator = fit_recipe(recipe, data, sample_weights=sample_weights)
+    estimator = fit_recipe(recipe, data)
     graph = to_onnx(estimator, feature_set, recipe.algorithm)
     checked = data if parity_rows is None else data.rows(np.arange(max(len(data) - parity_rows, 0), len(data)))
     raw = graph_scorer(graph, recipe, data.contract).raw_probability(checked.features)
@@ -117,6 +114,7 @@ def fit_deployment(
         raw[guard],
         checked.is_subscribed[guard],
         observed_ranges(data.features, data.contract),
+        None if checked.weights is None else checked.weights[guard],
     )
 
 
@@ -127,24 +125,25 @@ def calibrator_of(recipe: Recipe, raw: FloatArray, data: LearningData) -> list[d
     replay (ADR 0007). Resampling distorts probabilities, so it needs the slope.
     """
     predicted = ~np.isnan(raw)
-    return [] if recipe.sampler == "none" else [fit_affine(raw[predicted], data.is_subscribed[predicted])]
+    if recipe.sampler == "none":
+        return []
+    tested = data.rows(predicted)
+    return [fit_affine(raw[predicted], tested.is_subscribed, tested.weights)]
 
 
 def cohort_of(data: LearningData, economics: Economics, seed: int) -> Cohort:
     """Return rows to learn from as a cohort that models are compared on."""
-    return Cohort(data.is_subscribed, data.contact_dates, economics, data.features, seed)
+    return Cohort(data.is_subscribed, data.contact_dates, economics, data.features, seed, data.weights)
 
 
-def pooled_rows(
-    calibrated: FloatArray, contact_dates: NDArray[np.datetime64], folds: Sequence[Fold], minimum_rows: int
-) -> BoolArray:
-    """Return a mask of the latest out-of-time cohort: the last reported folds that together have `minimum_rows`.
+def pooled_rows(calibrated: FloatArray, data: LearningData, folds: Sequence[Fold], minimum_rows: int) -> BoolArray:
+    """Return a mask of the latest out-of-time cohort: the last reported folds with an effective `minimum_rows`.
 
     All reported folds, if even they have fewer. `calibrated` is NaN outside the folds.
     """
-    predicted = ~np.isnan(calibrated)
+    predicted, weights = ~np.isnan(calibrated), data.w
     for start in (fold.test_start for fold in reversed(folds) if fold.is_reported):
-        mask = predicted & (contact_dates >= start)
-        if int(mask.sum()) >= minimum_rows:
+        mask = predicted & (data.contact_dates >= start)
+        if effective_size(weights[mask]) >= minimum_rows:
             break
     return np.asarray(mask)

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, effective_size
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import LearningData, ScoredContacts
 from bank_assets.core.features.feature_set import FeatureSet
@@ -95,7 +95,8 @@ def resampled_fold(data: LearningData) -> ResampledFold:
 
     def of(sampler: str, fold: Fold, half_life_days: float, seed: int) -> Resampled:
         train = fold.train_mask(data.contact_dates, data.known_on)
-        weights = recency_weights(data.contact_dates[train], fold.test_start, half_life_days)
+        given = None if data.weights is None else data.weights[train]
+        weights = recency_weights(data.contact_dates[train], fold.test_start, half_life_days, given)
         return resample(sampler, encoded[train], data.is_subscribed[train], weights, seed)
 
     return of
@@ -120,10 +121,10 @@ def calibrate_rolling(raw: FloatArray, data: LearningData, folds: Sequence[Fold]
     for fold in folds:
         test = fold.test_mask(data.contact_dates)
         before = ~np.isnan(raw) & (data.contact_dates < fold.test_start) & (data.known_on <= fold.test_start)
-        step = fit_affine(raw[before], data.is_subscribed[before])
+        step = fit_affine(raw[before], data.is_subscribed[before], data.w[before])
         scaled[test] = apply_calibrator(raw[test], [step])
     days = np.unique(data.contact_dates[~np.isnan(scaled)])
-    scored = ScoredContacts(data.contact_dates, scaled, data.is_subscribed, data.known_on)
+    scored = ScoredContacts(data.contact_dates, scaled, data.is_subscribed, data.known_on, weights=data.weights)
     return recalibrated_day_by_day(scored, days)
 
 
@@ -186,35 +187,39 @@ def candidate_metrics(
 ) -> dict[str, float]:
     """Return metrics pooled over the reported folds, and some by fold (`roc_auc_fold_<k>`, `profit_eur_fold_<k>`, …).
 
-    The threshold of F1 is the best on the predictions before the reported folds, so F1 is honest.
+    The threshold of F1 is the best on the predictions before the reported folds, so F1 is honest. With weights, sums
+    stand for every contact, and `effective_rows` is the effective number of the `rows`.
     """
     reported = [fold for fold in folds if fold.is_reported]
     start = reported[0].test_start
     earlier = ~np.isnan(calibrated) & (data.contact_dates < start)
     pooled = ~np.isnan(calibrated) & (data.contact_dates >= start)
-    proba, observed = calibrated[pooled], data.is_subscribed[pooled]
+    weights = data.w
+    proba, observed, w = calibrated[pooled], data.is_subscribed[pooled], weights[pooled]
     if bool(data.is_subscribed[earlier].any()):
-        threshold = metrics.best_f1_threshold(data.is_subscribed[earlier], calibrated[earlier])
+        threshold = metrics.best_f1_threshold(data.is_subscribed[earlier], calibrated[earlier], weights[earlier])
     else:
         threshold = float(economics.threshold(data.features).mean())
     called = economics.decide(calibrated, data.features)
-    profit = economics.profit(called, data.is_subscribed, data.features)
+    profit = weights * economics.profit(called, data.is_subscribed, data.features)
     result = {
-        "roc_auc": metrics.roc_auc(observed, proba),
-        "average_precision": metrics.average_precision(observed, proba),
-        "f1": metrics.f1(observed, proba, threshold),
+        "roc_auc": metrics.roc_auc(observed, proba, w),
+        "average_precision": metrics.average_precision(observed, proba, w),
+        "f1": metrics.f1(observed, proba, threshold, w),
         "f1_threshold": threshold,
-        "brier": metrics.brier(observed, proba),
-        "log_loss": metrics.log_loss(observed, proba),
+        "brier": metrics.brier(observed, proba, w),
+        "log_loss": metrics.log_loss(observed, proba, w),
         "profit_eur": float(profit[pooled].sum()),
-        "calls": float(called[pooled].sum()),
-        "mean_probability": float(proba.mean()),
-        "observed_rate": float(observed.mean()),
+        "calls": float((weights * called)[pooled].sum()),
+        "mean_probability": float((w * proba).sum() / w.sum()),
+        "observed_rate": float((w * observed).sum() / w.sum()),
         "rows": float(len(proba)),
     }
+    if data.weights is not None:
+        result["effective_rows"] = effective_size(w)
     for fold in reported:
         test = fold.test_mask(data.contact_dates)
-        auc = metrics.roc_auc(data.is_subscribed[test], calibrated[test])
+        auc = metrics.roc_auc(data.is_subscribed[test], calibrated[test], weights[test])
         if not math.isnan(auc):
             result[f"roc_auc_fold_{fold.name}"] = auc
         result[f"rows_fold_{fold.name}"] = float(test.sum())

@@ -113,11 +113,17 @@ def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> Flo
     return matrix.astype(np.float64)
 
 
-def recency_weights(contact_dates: NDArray[np.datetime64], as_of: np.datetime64, half_life_days: float) -> FloatArray:
-    """Return weights (n,) of mean 1 that halve with each half-life of age; `inf` gives ones."""
+def recency_weights(
+    contact_dates: NDArray[np.datetime64],
+    as_of: np.datetime64,
+    half_life_days: float,
+    weights: FloatArray | None = None,
+) -> FloatArray:
+    """Return weights (n,) of mean 1: those given, which halve with each half-life of age; `inf` leaves them."""
     age = (as_of - contact_dates.astype("datetime64[D]")).astype(np.float64)
-    weights = np.ones(len(age)) if np.isinf(half_life_days) else 0.5 ** (age / half_life_days)
-    return np.asarray(weights / weights.mean())
+    recency = np.ones(len(age)) if np.isinf(half_life_days) else 0.5 ** (age / half_life_days)
+    recency = recency if weights is None else recency * weights
+    return np.asarray(recency / recency.mean())
 
 
 def resample(
@@ -127,7 +133,9 @@ def resample(
 
     SMOTE works on encoded columns, because SMOTENC takes 45 times as long (9.4 s against 0.2 s on 45,211 rows). Its new
     rows come last and carry the mean weight of the class they copy. Neighbours are sought among standardised columns;
-    otherwise the balance in EUR alone would decide. `class_weight` keeps the rows and balances their weights.
+    otherwise the balance in EUR alone would decide. `class_weight` keeps the rows and balances their weights. SMOTE and
+    Tomek links count rows whatever their weights, because neighbours are a matter of columns: a contact that stands for
+    twenty has one neighbourhood, and a removed row takes its weight along. The calibrator corrects the level.
     """
     if sampler == "none" or y.sum() < 6 or (~y).sum() < 6:  # SMOTE needs k=5 neighbours of the rare class
         return X, y, weights
@@ -177,11 +185,8 @@ def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray
     return pipeline.fit(X, y.astype(np.int64), **weighted)
 
 
-def fit_recipe(recipe: Recipe, data: LearningData, *, sample_weights: FloatArray | None = None) -> Estimator:
-    """Fit a recipe: encode, weight by recency before `data.as_of`, resample, fit.
-
-    `sample_weights`, (n,), multiply the recency weights: inverse probabilities of having learned each outcome.
-    """
+def fit_recipe(recipe: Recipe, data: LearningData) -> Estimator:
+    """Fit a recipe: encode, weight by recency before `data.as_of` and by `data.weights`, resample, fit."""
     y = data.is_subscribed
     if bool(y.all()) or not bool(y.any()):
         raise ValueError(
@@ -192,9 +197,6 @@ def fit_recipe(recipe: Recipe, data: LearningData, *, sample_weights: FloatArray
             f"training rows: expected contacts before {data.as_of}, found one on {data.contact_dates.max()}; "
             "a model may not see the future."
         )
-    weights = recency_weights(data.contact_dates, data.as_of, recipe.half_life_days)
-    if sample_weights is not None:
-        weights = weights * sample_weights
-        weights = weights / weights.mean()
+    weights = recency_weights(data.contact_dates, data.as_of, recipe.half_life_days, data.weights)
     encoded = encode(data.features, FeatureSet.of(data.contract))
     return fit_encoded(recipe, *resample(recipe.sampler, encoded, y, weights, recipe.seed))

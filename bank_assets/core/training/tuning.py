@@ -62,7 +62,8 @@ def tune(
         recipe = Recipe(algorithm, parameters=parameters, seed=seed)
         proba = predict_folds(recipe, seen, folds, resampled, clock).calibrated
         tested = ~np.isnan(proba)
-        return metrics.log_loss(seen.is_subscribed[tested], proba[tested])
+        rows = seen.rows(tested)
+        return metrics.log_loss(rows.is_subscribed, proba[tested], rows.weights)
 
     best = loss({})
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))

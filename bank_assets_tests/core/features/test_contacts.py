@@ -1,5 +1,7 @@
 """Contacts: which outcomes a day knows, and how columns of tables become payload columns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,26 @@ def test_learning_data_holds_nothing_of_the_day_or_later():
     ).learning_data(as_of)
     for name, column in data.features.items():
         np.testing.assert_array_equal(column, other.features[name])
+
+
+def test_weights_reach_rates_scores_and_rows_to_learn_from():
+    contacts, as_of = made_contacts(30, 4), FIRST + 20 * DAY
+    times = np.arange(len(contacts)) % 3
+    weighted = replace(contacts, weights=times.astype(float))
+    repeated = contacts.rows(np.repeat(np.arange(len(contacts)), times))
+    for name, rate in weighted.history().rates(contacts.contact_dates).items():
+        np.testing.assert_allclose(rate, repeated.history().rates(contacts.contact_dates)[name])
+    learned = contacts.known_as_of(as_of) & (times > 0)
+    assert (weighted.known_as_of(as_of) == learned).all()
+    assert (weighted.learning_data(as_of).weights == times[learned]).all()
+    assert (weighted.scored(np.full(len(contacts), 0.1)).weights == times).all()
+    assert contacts.learning_data(as_of).weights is None
+
+
+@pytest.mark.parametrize("weights", [np.ones(2), np.asarray([1.0, -1.0, 1.0]), np.asarray([1.0, np.nan, 1.0])])
+def test_weights_that_are_no_inverse_probabilities_are_refused(weights):
+    with pytest.raises(ValueError, match="expected 3 inverse probabilities"):
+        replace(made_contacts(3, 1), weights=weights)
 
 
 def test_time_order_is_by_day_and_within_it_by_id():

@@ -7,7 +7,7 @@ import pytest
 
 from bank_assets.contract.errors import LeakageError
 from bank_assets.contract.uci import UCI
-from bank_assets.core.features.contacts import PREFIX, LearningData
+from bank_assets.core.features.contacts import PREFIX, WEIGHT, LearningData
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 AS_OF = FIRST + np.timedelta64(20, "D")
@@ -25,6 +25,15 @@ def test_round_trip(data):
         np.testing.assert_array_equal(back.features[name], column)
     for name in ("contact_dates", "known_on", "is_subscribed"):
         np.testing.assert_array_equal(getattr(back, name), getattr(data, name))
+
+
+def test_only_weighted_contacts_have_a_column_of_weights(data):
+    ids = np.arange(len(data)).astype(str)
+    assert WEIGHT not in data.to_columns(ids)
+    assert LearningData.from_columns(data.to_columns(ids), AS_OF, UCI).weights is None
+    weights = np.where(data.is_subscribed, 1.0, 20.0)
+    back = LearningData.from_columns(replace(data, weights=weights).to_columns(ids), AS_OF, UCI)
+    np.testing.assert_array_equal(back.weights, weights)
 
 
 def test_a_leak_cannot_be_written(data):

@@ -188,7 +188,7 @@ class TestDeployment:
     def test_weights_reach_the_fit(self, data):
         weights = np.where(data.is_subscribed, 5.0, 1.0)
         plain = fit_deployment(Recipe("lightgbm"), data)
-        heavy = fit_deployment(Recipe("lightgbm"), data, sample_weights=weights)
+        heavy = fit_deployment(Recipe("lightgbm"), dataclasses.replace(data, weights=weights))
         assert heavy.guard_raw.mean() > plain.guard_raw.mean() + 0.1
 
     def test_pooled_rows_take_as_many_folds_as_they_need(self, data):
@@ -196,11 +196,9 @@ class TestDeployment:
         starts = [fold.test_start for fold in folds if fold.is_reported]
         calibrated = np.where(data.contact_dates >= folds[0].test_start, 0.1, np.nan)
         last = int(folds[-1].test_mask(data.contact_dates).sum())
-        assert pooled_rows(calibrated, data.contact_dates, folds, last).sum() == last
-        assert pooled_rows(calibrated, data.contact_dates, folds, last + 1).sum() > last
-        assert (
-            pooled_rows(calibrated, data.contact_dates, folds, 10**6).sum() == (data.contact_dates >= starts[0]).sum()
-        )
+        assert pooled_rows(calibrated, data, folds, last).sum() == last
+        assert pooled_rows(calibrated, data, folds, last + 1).sum() > last
+        assert pooled_rows(calibrated, data, folds, 10**6).sum() == (data.contact_dates >= starts[0]).sum()
 
 
 SEARCH = {"has_model": True, "is_on_probation": False, "is_search": True, "probation": True, "seed": 0}

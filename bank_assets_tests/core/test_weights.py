@@ -1,0 +1,292 @@
+"""Weighted contacts: whole weights are repeated contacts, None is ones, and a small effective size gets no verdict."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bank_assets.contract.uci import UCI
+from bank_assets.core.arrays import effective_size
+from bank_assets.core.drift.covariate_shift import Reference
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.contacts import ScoredContacts
+from bank_assets.core.model.calibration import fit_affine, fit_intercept, intercept_as_of, recalibrate
+from bank_assets.core.model.ranges import fit_ranges
+from bank_assets.core.model.scorer import expit
+from bank_assets.core.model.shift import estimate_shift, pooled_days
+from bank_assets.core.promotion.gates import first_model_gate, recipe_gate, refit_gate
+from bank_assets.core.promotion.refit_guard import against_champion
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.comparison import compare_models, profit_curve
+from bank_assets.core.quality.fairness import fairness_report
+from bank_assets.core.quality.objective import F1, PROFIT, Cohort
+from bank_assets.core.quality.performance import measure_performance
+from bank_assets.core.quality.performance_report import Baseline, PerformanceReport, PerformanceStatus
+from bank_assets.core.response.assessment import comparisons
+from bank_assets.core.response.loop import KnownFacts, after_verdict, gather
+from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
+from bank_assets.core.training.challenger import calibrator_of, cohort_of, pooled_rows
+from bank_assets.core.training.folds import calibrate_rolling, candidate_metrics, time_folds
+from bank_assets.core.training.recipes import Recipe, resample
+from bank_assets_tests.world.contacts import FIRST, made_contacts
+
+ECONOMICS = Economics.constant(5.0, 40.0)
+N, DAYS = 1_500, 60
+AS_OF = FIRST + DAYS + 1
+RNG = np.random.default_rng(8)
+LOG_ODDS = RNG.normal(-1.5, 1.2, N).round(1)  # with ties
+PROBA = expit(LOG_ODDS)
+Y = RNG.random(N) < PROBA
+DATES = FIRST + np.sort(RNG.integers(0, DAYS, N))
+TIMES = RNG.integers(1, 5, N)
+W = TIMES.astype(np.float64)
+AGAIN = np.repeat(np.arange(N), TIMES)
+OTHER = expit(0.5 * LOG_ODDS - 0.3)
+FRAME = {"subscription_rate_30d": np.full(N, Y.mean()), "age": RNG.integers(18, 90, N).astype(float)}
+FRAME["marital"] = RNG.choice(np.asarray(["married", "single", "divorced"], object), N)
+COHORT = Cohort(Y, DATES, ECONOMICS, FRAME, 1)
+SCORED = ScoredContacts(DATES, PROBA, Y, DATES + 1, FRAME)
+HEAVY = np.where(np.arange(N) % 20 == 7, 5_000.0, 1.0)  # 75 contacts count for nearly all
+
+
+def repeated(values):
+    return values[AGAIN]
+
+
+def repeated_cohort():
+    return Cohort(Y[AGAIN], DATES[AGAIN], ECONOMICS, {name: column[AGAIN] for name, column in FRAME.items()}, 1)
+
+
+def weighted(cohort=COHORT, weights=W):
+    return replace(cohort, weights=weights)
+
+
+ROWS_OF_METRICS = [
+    lambda y, p, w: metrics.roc_auc(y, p, w),
+    lambda y, p, w: metrics.average_precision(y, p, w),
+    lambda y, p, w: metrics.f1(y, p, 0.3, w),
+    lambda y, p, w: metrics.best_f1_threshold(y, p, w),
+    lambda y, p, w: metrics.brier(y, p, w),
+    lambda y, p, w: metrics.log_loss(y, p, w),
+    lambda y, p, w: metrics.expected_calibration_error(y, p, weights=w),
+    lambda y, p, w: metrics.calibration_line(y, p, weights=w),
+    lambda y, p, w: [x for one in metrics.calibration_table(y, p, weights=w) for x in (one.mean_proba, one.rate)],
+    lambda y, p, w: fit_intercept(p, y, np.ones(len(p)) if w is None else w),
+    lambda y, p, w: [fit_affine(p, y, w)[name] for name in ("slope", "intercept")],
+]
+
+
+@pytest.mark.parametrize("number", range(len(ROWS_OF_METRICS)))
+def test_whole_weights_are_repeated_contacts(number):
+    measure = ROWS_OF_METRICS[number]
+    assert measure(Y, OTHER, W) == pytest.approx(measure(Y[AGAIN], OTHER[AGAIN], None), rel=1e-9)
+    assert measure(Y, OTHER, np.ones(N)) == measure(Y, OTHER, None)
+
+
+SUMS_OF_COHORTS = [
+    lambda c, p, q: [c.lead(PROFIT, *(c.calls(PROFIT, one, 0.0) for one in (p, q))).before],
+    lambda c, p, q: [c.lead(F1, *(c.calls(F1, one, 0.2) for one in (p, q))).now],
+    lambda c, p, q: [c.loss_gain(p, q).gain, c.gain(c.profit(p > 0.2)).gain],
+    lambda c, p, q: profit_curve(c, q, n_resamples=0)["value"],
+    lambda c, p, q: [compare_models(c, p, q).profit_everyone_eur, compare_models(c, p, q).measure("f1").now],
+    lambda c, p, q: first_model_gate(c, p).evidence["profit_over_thresholds"]["model"],
+    lambda c, p, q: [
+        group[name]["value"]
+        for groups in fairness_report(c, p, p > 0.2, UCI).groups.values()
+        for group in groups.values()
+        for name in ("selection_rate", "true_positive_rate", "calibration", "profit_share")
+    ],
+]
+
+
+@pytest.mark.parametrize("number", range(len(SUMS_OF_COHORTS)))
+def test_sums_over_a_weighted_cohort_stand_for_repeated_contacts(number, monkeypatch):
+    monkeypatch.setattr("bank_assets.core.quality.comparison.RESAMPLES", 2)
+    of = SUMS_OF_COHORTS[number]
+    assert of(weighted(), PROBA, OTHER) == pytest.approx(of(repeated_cohort(), PROBA[AGAIN], OTHER[AGAIN]), rel=1e-9)
+    assert of(weighted(weights=np.ones(N)), PROBA, OTHER) == of(COHORT, PROBA, OTHER)
+
+
+def test_intervals_widen_with_unequal_weights():
+    plain, heavy = (cohort.loss_gain(OTHER, PROBA) for cohort in (COHORT, weighted(weights=HEAVY)))
+    assert heavy.high - heavy.low > 2 * (plain.high - plain.low)
+    f1 = [cohort.lead(F1, OTHER > 0.2, PROBA > 0.2).gain for cohort in (COHORT, weighted(weights=HEAVY))]
+    assert f1[1].high - f1[1].low > 1.5 * (f1[0].high - f1[0].low)
+    error = metrics.roc_auc_standard_error
+    assert error(Y, PROBA, W * 7.0) == pytest.approx(error(Y, PROBA, W))
+    assert error(Y, PROBA, HEAVY) > 2 * error(Y, PROBA)
+    assert error(Y, PROBA, np.ones(N)) == error(Y, PROBA)
+
+
+@pytest.mark.parametrize("weights", [np.ones(N), np.full(N, 20.0)])
+def test_equal_weights_leave_ranges_and_shifts_alone(weights):
+    plain = fit_ranges(DATES, PROBA, Y)
+    found = fit_ranges(DATES, PROBA, Y, weights)
+    assert all(found[name] == pytest.approx(plain[name]) for name in plain)
+    shifts = [estimate_shift(DATES, PROBA, Y, AS_OF, weights=w) for w in (None, weights)]
+    assert shifts[0].n_days == shifts[1].n_days
+    assert shifts[0].total_sd == pytest.approx(shifts[1].total_sd)
+
+
+def test_unequal_weights_open_the_ranges_and_pool_more_days():
+    plain, found = fit_ranges(DATES, PROBA, Y), fit_ranges(DATES, PROBA, Y, HEAVY)
+    assert np.subtract(found["high"], found["low"]).sum() > np.subtract(plain["high"], plain["low"]).sum()
+    days = DATES.astype(np.int64)
+    assert len(pooled_days(days, PROBA, Y * 1.0, HEAVY).day) < len(pooled_days(days, PROBA, Y * 1.0).day)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return made_contacts(80, 20).learning_data(FIRST + 80)
+
+
+class TestTraining:
+    def test_folds_are_measured_and_calibrated_with_weights(self, data):
+        folds, times = time_folds(data.contact_dates, data.as_of), 1 + np.arange(len(data)) % 3
+        at = np.repeat(np.arange(len(data)), times)
+        raw = np.where(data.contact_dates >= folds[0].test_start, 0.05 + 0.2 * (data.features["age"] > 40), np.nan)
+        found = []
+        for one, proba in ((replace(data, weights=times * 1.0), raw), (data.rows(at), raw[at])):
+            calibrated = calibrate_rolling(proba, one, folds)
+            (step,) = calibrator_of(Recipe(sampler="smote"), proba, one)
+            found.append(candidate_metrics(calibrated, one, folds, ECONOMICS) | {"slope": step["slope"]})
+        effective = found[0].pop("effective_rows")
+        assert effective < found[0].pop("rows") < found[1].pop("rows")
+        for name in [name for name in found[0] if not name.startswith("rows_fold")]:
+            assert found[0][name] == pytest.approx(found[1][name], rel=1e-6), name
+
+    def test_a_cohort_needs_an_effective_number_of_rows(self, data):
+        folds = time_folds(data.contact_dates, data.as_of)
+        raw, least = np.where(data.contact_dates >= folds[0].test_start, 0.1, np.nan), 200
+        heavy = replace(data, weights=np.where(np.arange(len(data)) % 3 == 0, 9.0, 1.0))
+        taken = [int(pooled_rows(raw, one, folds, least).sum()) for one in (data, heavy)]
+        assert taken[1] > taken[0]
+        assert effective_size(heavy.weights[pooled_rows(raw, heavy, folds, least)]) >= least
+        assert (cohort_of(heavy, ECONOMICS, 1).weights == heavy.weights).all()
+
+    @pytest.mark.parametrize("sampler", ["smote", "tomek", "smote_tomek"])
+    def test_samplers_count_rows_and_keep_their_weights(self, sampler):
+        X = np.column_stack([LOG_ODDS, RNG.normal(size=N)])
+        plain, found = (resample(sampler, X, Y, w, 1) for w in (np.ones(N), np.where(Y, 2.0, 30.0)))
+        np.testing.assert_array_equal(plain[0], found[0])
+        assert set(np.unique(found[2][found[1]])) == {2.0}
+        assert set(np.unique(found[2][~found[1]])) == {30.0}
+
+
+@pytest.fixture(scope="module")
+def known():
+    contacts = made_contacts(DAYS, 20)
+    daily = DailyProfiles.from_rows(contacts.contact_dates, contacts.frame, UCI)
+    return contacts.scored(np.full(len(contacts), 0.2)), daily, Reference.of(daily, (FIRST + 30).item(), 90.0)
+
+
+class TestEvidence:
+    def gathered(self, known, weights):
+        scored, daily, reference = known
+        proba = np.where(scored.frame["age"] > 40, 0.3, 0.15)
+        state = after_verdict(ResponseState(), str(FIRST + 30), is_promoted=True)
+        facts = KnownFacts(replace(scored, proba=proba, weights=weights), daily, reference)
+        return gather(facts, state, FIRST + 58, 0.0, ResponsePolicy())
+
+    def test_ones_are_the_evidence_of_before(self, known):
+        plain, ones = self.gathered(known, None), self.gathered(known, np.ones(DAYS * 20))
+        assert ones == replace(plain, effective_outcomes=float(plain.outcomes))
+        assert "effective_outcomes" not in plain.to_record()
+        assert Evidence.from_record(ones.to_record()) == ones
+
+    def test_heavy_contacts_are_no_verdict(self, known):
+        weights = np.where(np.arange(DAYS * 20) % 100 == 0, 500.0, 1.0)
+        found = self.gathered(known, weights)
+        assert (found.outcomes, found.sample) == (28 * 20, 8)
+        assert found.roc_auc is None
+        calibration, _, ranking = comparisons(found, ResponsePolicy())
+        assert (calibration.value, ranking.value, calibration.is_violated) == (None, None, False)
+        assert calibration.sentence == "calibration not judged: 560 (effective 8) outcomes (needs 30)"
+
+    def test_the_standard_error_is_that_of_weighted_sums(self):
+        propensity = np.where(PROBA > 0.2, 1.0, 0.1)
+        called = RNG.random(N) < propensity
+        w, p = 1.0 / propensity[called], PROBA[called]
+        drawn = ((RNG.random((4_000, len(p))) < p) - p) @ w
+        assert drawn.std() == pytest.approx(np.sqrt((w**2 * p * (1 - p)).sum()), rel=0.05)
+
+
+def test_the_intercept_of_a_day_follows_weights():
+    ones = recalibrate(SCORED, AS_OF, 0.1)
+    assert recalibrate(replace(SCORED, weights=np.ones(N)), AS_OF, 0.1) == ones
+    again = ScoredContacts(DATES[AGAIN], OTHER[AGAIN], Y[AGAIN], DATES[AGAIN] + 1)
+    found = intercept_as_of(replace(SCORED, proba=OTHER, weights=W), AS_OF)
+    assert found == pytest.approx(intercept_as_of(again, AS_OF))
+
+
+class TestPerformance:
+    def measured(self, scored, **changes):
+        return measure_performance(scored, AS_OF, ECONOMICS, Baseline(roc_auc=0.7), **changes)
+
+    def test_windows_stand_for_repeated_contacts(self):
+        plain = self.measured(ScoredContacts(*(one[AGAIN] for one in (DATES, PROBA, Y, DATES + 1))))
+        found = self.measured(replace(SCORED, weights=W))
+        for month, other in zip(found.months, plain.months, strict=True):
+            assert month.effective_rows < month.rows < other.rows
+            for name in ("observed_expected", "roc_auc", "f1", "calls", "profit_eur"):
+                assert getattr(month, name) == pytest.approx(getattr(other, name)), name
+            assert month.expected_subscribed / month.rows == pytest.approx(other.expected_subscribed / other.rows)
+            assert month.observed_expected_low < other.observed_expected_low
+        assert PerformanceReport.from_dict(found.to_dict()) == found
+
+    def test_reports_without_weights_have_nothing_more(self):
+        plain, ones = self.measured(SCORED), self.measured(replace(SCORED, weights=np.ones(N)))
+        assert all("effective_rows" not in one for one in (plain.to_dict()["latest"], *plain.to_dict()["weeks"]))
+        assert replace(ones.latest, effective_rows=None) == plain.latest
+
+    def test_who_was_not_called_never_matures_as_a_refusal(self):
+        called = np.arange(N) % 2 == 0
+        missing = replace(SCORED, known_on=np.where(called, DATES + 1, np.datetime64("NaT", "D")), weights=called * 2.0)
+        report = self.measured(missing)
+        assert (report.matured, report.latest.assumed_rows) == (called.sum(), 0)
+
+    def test_too_little_effective_size_is_no_verdict(self):
+        report = self.measured(replace(SCORED, is_subscribed=~Y, weights=HEAVY))
+        assert self.measured(replace(SCORED, is_subscribed=~Y)).level != report.level
+        assert report.latest.status is PerformanceStatus.TOO_FEW_ROWS
+        assert "found 1500 (effective 76)" in report.message
+
+
+@pytest.mark.parametrize("gate", [first_model_gate, lambda cohort, proba: recipe_gate(cohort, proba, OTHER)])
+def test_gates_refuse_a_small_effective_size_and_say_so(gate):
+    verdict = gate(weighted(weights=HEAVY), PROBA)
+    assert not verdict.is_promoted
+    assert "1500 (effective 76)" in verdict.reasons[0]
+    assert verdict.evidence["effective_rows"] == 76
+
+
+def test_few_effective_contacts_compare_nothing():
+    found = compare_models(weighted(weights=HEAVY), OTHER, PROBA)
+    assert not found.is_enough
+    assert found.to_dict()["effective_rows"] == 76
+    assert "effective_rows" not in compare_models(COHORT, OTHER, PROBA).to_dict()
+
+
+def test_few_effective_contacts_are_no_finding():
+    called = np.where(FRAME["marital"] == "single", False, PROBA > 0.2)
+    assert fairness_report(COHORT, PROBA, called, UCI).findings
+    report = fairness_report(weighted(weights=HEAVY), PROBA, called, UCI)
+    assert report.findings == ()
+    assert report.groups["marital"]["single"]["n_contacts_effective"] < 100
+
+
+def test_few_effective_contacts_do_not_refuse_a_refit():
+    data = made_contacts(40, 20).learning_data(FIRST + 40)
+    heavy = replace(data, weights=np.where(np.arange(len(data)) % 100 == 0, 900.0, 1.0))
+    found = against_champion(Recipe(), heavy, FIRST + 20, np.full(len(data), 0.1), lambda raw: raw, seed=1)
+    assert not found.is_worse
+    assert "(effective " in found.sentence
+
+
+def test_the_guard_of_a_refit_reads_weights():
+    half = np.where(Y, 1.0, 6.0)
+    assert refit_gate(PROBA, Y, 0.0).is_promoted
+    verdict = refit_gate(PROBA, Y, 0.0, weights=half)
+    assert not verdict.is_promoted
+    assert verdict.evidence["effective_rows"] < N
