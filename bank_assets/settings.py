@@ -1,7 +1,4 @@
-"""The settings of a deployment; only this module of the package reads `os.environ`.
-
-Drift and promotion thresholds are not settings: they are versioned with their code.
-"""
+"""The settings of a deployment, which only this module reads; thresholds of drift and promotion are code."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import LearningBudget
+from bank_assets.core.features.feedback import FEEDBACKS, FULL
 
 PREFIX: Final = "BANK_"
 DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
@@ -54,8 +52,7 @@ class Settings:
         search: `BANK_SEARCH`, `default` (20 candidates) or `full` (Optuna).
         search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
         candidates: `BANK_CANDIDATES`, recipes that a search compares, `algorithm/sampler,…`; empty for all.
-        probation: `BANK_PROBATION`, whether the default recipe decides, marked as such, until a first model has passed;
-            if not, there is no champion until then (in the replay the trailing subscription rate decides).
+        probation: `BANK_PROBATION`, whether the default recipe decides, and is marked, until a first model is promoted.
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
@@ -63,6 +60,7 @@ class Settings:
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
         public_url: `BANK_PUBLIC_URL`, base of links in alerts and reports.
         ui_url: `BANK_UI_URL`, base of links to runs, where Dagster's web server is reached.
+        feedback: `BANK_FEEDBACK`, what teaches: every outcome (`full`), or those of calls by lists (`called`).
         quiet_days: `BANK_QUIET_DAYS`, days of wall time without a delivery that cause an alert.
         sensors_running: `BANK_SENSORS_RUNNING`, start schedules and sensors without a person.
         sensor_seconds: `BANK_SENSOR_SECONDS`, minimum seconds between two ticks of a sensor.
@@ -99,6 +97,7 @@ class Settings:
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     public_url: str = "http://127.0.0.1:8000"
     ui_url: str = "http://127.0.0.1:3000"
+    feedback: str = FULL
     quiet_days: float = 4.0
     sensors_running: bool = True
     sensor_seconds: int = 30
@@ -289,6 +288,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         alert_urls=names(env, "ALERT_URLS"),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
+        feedback=_choice(env, "FEEDBACK", defaults.feedback, FEEDBACKS),
         quiet_days=number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),
         sensors_running=flag(env, "SENSORS_RUNNING", defaults.sensors_running),
         sensor_seconds=whole(env, "SENSOR_SECONDS", defaults.sensor_seconds, 1, 3_600),

@@ -11,6 +11,7 @@ from bank_assets.landing.register import latest_of
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.store.call_lists import CallListFiles
 from bank_assets.store.campaign_files import FOLDER, CampaignFiles
+from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallLists
 from serving.champion.champion import ChampionStore
@@ -58,7 +59,8 @@ class Services:
         self.meters = Metrics()
         self.lifecycle = Lifecycle()
         self.reports = Reports(platform.reports)
-        self.call_lists = CallLists(self.ledger, self.suppressions, files, lists, self.payloads)
+        designs = ListDesigns(platform.warehouse, platform.feedback)
+        self.call_lists = CallLists(self.ledger, self.suppressions, files, lists, designs, self.payloads)
 
 
 def providers(services: Services) -> dict[str, Provide]:

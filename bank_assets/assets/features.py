@@ -20,7 +20,7 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source, open_from
 from bank_assets.store.contact_store import ContactStore, learning_as_of
 from bank_assets.store.derivations import ALL, DerivedTable, Made
-from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months
+from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months, weighing
 from bank_assets.store.warehouse import Warehouse, WarehouseError, arrays_of
 
 TRAINING_SET = DerivedTable("training_set", "1")
@@ -53,7 +53,7 @@ def training_set(
     Guarantees: no outcome known after `as_of`, no column known after the call.
     Fails when: no month passed its gate.
     """
-    months, contacts = passed_months(warehouse), ContactStore(warehouse, settings.contract)
+    months, contacts = passed_months(warehouse), ContactStore(warehouse, settings.contract, settings.feedback)
     as_of = (
         np.datetime64(config.as_of, "D")
         if config.as_of
@@ -66,7 +66,8 @@ def training_set(
             # Outcomes are stored by month of arrival, which may be a month without contacts.
             "outcomes": warehouse.digests(OUTCOMES),
             "told": warehouse.digests(REPORTED_OUTCOMES.name),
-        },
+        }
+        | weighing([name for name in contacts.lists(months) if name < str(as_of)]),
         settings={"as_of": str(as_of), **contract_setting(settings.contract)},
     )
 
@@ -74,7 +75,7 @@ def training_set(
         known = contacts.read(months, as_of)
         learnable = known.rows(known.known_as_of(as_of))
         context.log.info("training set of %d contacts before %s", len(learnable), as_of)
-        data = learnable.learning_data(as_of)
+        data = known.learning_data(as_of)
         facts = _facts(data, landed_source(settings.landing))
         facts |= {"months": months, "rare": rare_categories(learnable)}
         return Made(pa.table(data.to_columns(learnable.contact_ids)), facts)

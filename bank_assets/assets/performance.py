@@ -4,6 +4,7 @@ Each contact is scored by the champion of its day, with what was known on that d
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Wanted, derive, derive_months, identity, months_of
-from bank_assets.contract.contract import Contract
+from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.quality.performance import measure_performance
@@ -30,6 +31,7 @@ from bank_assets.store.lineage import (
     passed_months,
     reported_outcomes,
     scores,
+    weighing,
 )
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
@@ -91,11 +93,12 @@ def contact_scores(
     Guarantees: no score uses an outcome unknown by then; contacts before the first champion have none.
     Fails when: a champion's bundle does not have its registered digest.
     """
-    champions = ChampionHistory.of(ledger.engine)
-    wanted = scores(warehouse, champions, months_of(context))
+    champions, passed = ChampionHistory.of(ledger.engine), passed_months(warehouse)
+    stored = ContactStore(warehouse, settings.contract, settings.feedback)
+    wanted = scores(warehouse, champions, months_of(context), stored.lists(passed))
 
     def make(due: Wanted) -> None:
-        table = _scores(warehouse, champions, registry, passed_months(warehouse), settings.contract)
+        table = _scores(stored.read(passed), champions, registry)
         in_month = np.datetime_as_string(table.column("contact_date").to_numpy().astype("datetime64[M]"))
         for month, derived in due.items():
             derived.commit(table.filter(pa.array(in_month == month)), {"versions": list(champions.versions)})
@@ -103,12 +106,9 @@ def contact_scores(
     return derive_months(context, wanted.__getitem__, make, lambda *_: {"champions": list(champions.versions[-5:])})
 
 
-def _scores(
-    store: Warehouse, champions: ChampionHistory, registry: Registry, passed: list[str], contract: Contract
-) -> pa.Table:
+def _scores(contacts: Contacts, champions: ChampionHistory, registry: Registry) -> pa.Table:
     if not champions.versions:
         return SCORE_SCHEMA.empty_table()
-    contacts = ContactStore(store, contract).read(passed)
     features = contacts.features()
     versions = champions.version_on(contacts.contact_dates)
     unshifted = np.full(len(contacts), np.nan)
@@ -149,9 +149,10 @@ def performance_report(
     economics, champion = settings.economics, ChampionHistory.of(ledger.engine).current
     passed = set(passed_months(warehouse))
     months = [month for month in scored_months(warehouse) if month in passed]
+    stored = ContactStore(warehouse, settings.contract, settings.feedback)
 
     def work() -> Made:
-        contacts = ContactStore(warehouse, settings.contract).read(months)
+        contacts, feedback = stored.read_with_feedback(months)
         tested, days = contacts.scored(stored_scores(warehouse, contacts.contact_ids)), contacts.contact_dates
         as_of = days.max() + np.timedelta64(1, "D") if len(days) else np.datetime64("1970-01-01")
         baseline = Baseline()
@@ -159,11 +160,12 @@ def performance_report(
             promised = registry.scorer(champion).decision
             baseline = Baseline(promised["metrics"].get("roc_auc_mean_fold"), float(promised["thresholds"]["f1"]))
         report = measure_performance(tested, as_of, economics, baseline, model=f"version {champion}")
+        report = replace(report, feedback=feedback)
         write_atomic(settings.reports / "performance.json", json.dumps(report.to_dict(), indent=1).encode())
         context.log.info("%s", report.message)
         return _made(report)
 
-    inputs = warehouse.digests(SCORES.name, months)
+    inputs = warehouse.digests(SCORES.name, months) | weighing(stored.lists(months))
     return derive(REPORT.of(warehouse, inputs=inputs, settings=economics.to_dict() | {"champion": champion}), work)
 
 

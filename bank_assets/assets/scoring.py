@@ -49,6 +49,7 @@ from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months, stored_scores
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
+from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Entry, Warehouse
 
@@ -74,8 +75,8 @@ def as_of_state(
     Reads: contacts, outcomes, contact_scores. Writes: the state that the web app and batch scoring use.
     Guarantees: only outcomes known by the data's own time; a recalibration that moves the odds is recorded.
     """
-    champions, stored = ChampionHistory.of(ledger.engine), ContactStore(warehouse, settings.contract)
-    months = passed_months(warehouse)
+    champions, months = ChampionHistory.of(ledger.engine), passed_months(warehouse)
+    stored = ContactStore(warehouse, settings.contract, settings.feedback)
     as_of = learning_as_of(stored.days(months), open_from(settings.landing))
 
     def work() -> Made:
@@ -83,15 +84,14 @@ def as_of_state(
         visible = contacts.rows(contacts.contact_dates < as_of)
         shift_before = _shift_of(states.latest(ledger.engine, before=str(as_of)))
         recalibration = _recalibration(warehouse, visible, as_of, shift_before)
-        known = visible.rows(visible.known_as_of(as_of))
-        state = replace(known.history().state(as_of), log_odds_shift=recalibration.shift_after)
+        state = replace(visible.history().state(as_of), log_odds_shift=recalibration.shift_after)
         publish(ledger.engine, state, recalibration, champions.current)
         context.log.info("published the state of %s", as_of)
         rates = {name: float(rate) for name, rate in state.rates.items()}
         headline = {"as_of": str(as_of), "log_odds_shift": state.log_odds_shift, **rates}
         return Made(pa.table({"state": [json.dumps(state.to_dict())]}), {"headline": headline})
 
-    return derive(lineage.state(warehouse, champions, as_of, settings.contract), work)
+    return derive(lineage.state(warehouse, champions, as_of, settings.contract, stored.lists(months)), work)
 
 
 def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, champion: str | None) -> None:
@@ -232,7 +232,7 @@ def call_list(
         suppression=SuppressionList.of(suppressed),
         learning=settings.learning,
     )
-    files = CallListFiles(settings.reports / "call_lists")
+    files, designs = CallListFiles(settings.reports / "call_lists"), ListDesigns(warehouse.root, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
     as_of, delivered = published.as_of if published else "", latest_campaigns(settings.warehouse)
     listed = {name: entry.metadata.get("scores") for name, entry in warehouse.manifest(LIST.name).items()}
@@ -244,7 +244,9 @@ def call_list(
             plan = plan_of(rows, now, settings.contract, name)
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
-            files.write(file, csv_of(plan, scores_of(rows, facts), name))
+            shown = scores_of(rows, facts)
+            designs.keep(plan, shown)
+            files.write(file, csv_of(plan, shown, name))
             made = {"csv": file, "scores": scored[name].digest}
             derived.commit(called_rows(rows, plan), {**totals_of(plan, now), **made})
 

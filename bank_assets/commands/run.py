@@ -36,7 +36,8 @@ from bank_assets.sources.source import resolve_source
 from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.lineage import stale_scores
+from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.lineage import passed_months, stale_scores
 from bank_assets.store.relocation import relocate
 from bank_assets.store.warehouse import Warehouse
 
@@ -115,7 +116,9 @@ def has_new_champion(settings: Settings) -> bool:
     store = Warehouse(settings.warehouse)
     references = [entry.metadata.get("reference") for entry in store.manifest("drift_report").values()]
     compared = [reference for reference in references if reference]
-    return bool(stale_scores(store, champions)) or (bool(compared) and compared[-1] != f"champion v{champions.current}")
+    lists = ContactStore(store, settings.contract, settings.feedback).lists(passed_months(store))
+    is_stale = bool(stale_scores(store, champions, lists))
+    return is_stale or (bool(compared) and compared[-1] != f"champion v{champions.current}")
 
 
 def execute(

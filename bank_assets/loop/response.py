@@ -60,7 +60,7 @@ class ResponseLoop:
         self._settings, self._engine, self._instance = settings, engine, instance
         self._store = Warehouse(settings.warehouse)
         self._champions = ChampionHistory.of(engine)
-        self._contacts = ContactStore(self._store, settings.contract)
+        self._contacts = ContactStore(self._store, settings.contract, settings.feedback)
         self._months = passed_months(self._store)
         self._last: Judged | None = None
         self._seq = 0
@@ -74,7 +74,7 @@ class ResponseLoop:
         """
         if not self._months:
             return NextStep("no month has passed its gate yet.", is_idle=True)
-        stale = stale_scores(self._store, self._champions)
+        stale = stale_scores(self._store, self._champions, self._lists)
         if stale:
             return NextStep(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
         requested = advance(self)
@@ -88,7 +88,7 @@ class ResponseLoop:
         """What is left to do under a champion, one sentence per kind of work; nothing is assessed or recorded."""
         if not self._months:
             return []
-        left = [f"scores of {month} are stale" for month in stale_scores(self._store, self._champions)]
+        left = [f"scores of {month} are stale" for month in stale_scores(self._store, self._champions, self._lists)]
         position = self.position()
         if position.requested is not None:
             left.append(f"{position.requested.action} of {position.requested.as_of} is not done")
@@ -125,7 +125,7 @@ class ResponseLoop:
 
     @property
     def _published_state(self) -> Derived:
-        return state(self._store, self._champions, self.reached(), self._settings.contract)
+        return state(self._store, self._champions, self.reached(), self._settings.contract, self._lists)
 
     # Fits
 
@@ -213,6 +213,10 @@ class ResponseLoop:
     @cached_property
     def _days(self) -> DayArray:
         return self._contacts.days(self._months)
+
+    @cached_property
+    def _lists(self) -> list[str]:
+        return self._contacts.lists(self._months)
 
     def reached(self) -> np.datetime64:
         """The first day that training leaves out."""

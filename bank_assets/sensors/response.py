@@ -18,6 +18,7 @@ from bank_assets.loop.response import DRIFT, PERFORMED, ResponseLoop
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
 from bank_assets.sources.source import open_from
+from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.warehouse import Warehouse
 
 _WATCHED = ("contacts", "contacts_validation", "contact_profiles", "outcomes", "contact_scores", "as_of_state")
@@ -80,10 +81,12 @@ def evaluate(
 def stored_digest(settings: Settings, engine: Engine) -> str:
     """Digest of everything that the loop reads; while it is unchanged, the last assessment still holds."""
     store = Warehouse(settings.warehouse)
+    lists = ListDesigns(store.root, settings.feedback).names()
     content = [
         {table: {key: entry.fingerprint for key, entry in store.manifest(table).items()} for table in _WATCHED},
         [row.seq for row in responses.history(engine, limit=1)],
         [row.id for row in promotions.history(engine, limit=1)],
         open_from(settings.landing),
+        *lists,
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

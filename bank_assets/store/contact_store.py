@@ -7,6 +7,7 @@ of a contact's outcome counts; earlier ones stay in their tables.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,9 @@ import pyarrow.compute as pc
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import DayArray, FloatArray
 from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
+from bank_assets.core.features.feedback import FULL, Feedback, feedback_of
 from bank_assets.store.lineage import CONTACTS, SCORES
+from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.warehouse import Warehouse, WarehouseError
 
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
@@ -25,18 +28,25 @@ OPEN_CAMPAIGN_DAYS: Final = 31
 
 
 class ContactStore:
-    """Reads contacts and their outcomes."""
+    """Reads contacts, their outcomes and what these teach under a feedback of `core.features.feedback.FEEDBACKS`."""
 
-    def __init__(self, warehouse: Warehouse, contract: Contract) -> None:
+    def __init__(self, warehouse: Warehouse, contract: Contract, feedback: str = FULL) -> None:
         self._warehouse = warehouse
         self._contract = contract
+        self._designs = ListDesigns(warehouse.root, feedback)
 
     def read(self, months: Sequence[str], as_of: np.datetime64 | None = None) -> Contacts:
-        """Contacts of some months with their latest outcomes, in time order.
+        """Contacts of some months with their latest outcomes and weights, in time order.
 
         A contact that was delivered in two months counts once, at its last arrival. With `as_of`, outcomes are those
         that were usable on that day, even if they were corrected since.
         """
+        return self.read_with_feedback(months, as_of)[0]
+
+    def read_with_feedback(
+        self, months: Sequence[str], as_of: np.datetime64 | None = None
+    ) -> tuple[Contacts, Feedback]:
+        """Contacts as in `read`, and where their outcomes come from."""
         payload = [column.table for column in self._contract.payload]
         rows = self._last_arrivals(payload, months)
         outcomes = self._reports()
@@ -56,7 +66,13 @@ class ContactStore:
             joined["is_subscribed"].eq(True).to_numpy(dtype=bool),
             self._contract,
         )
-        return contacts.in_time_order()
+        weights, feedback = feedback_of(contacts.contact_ids, dates, arrived, self._designs.read(), as_of)
+        return replace(contacts, weights=weights).in_time_order(), feedback
+
+    def lists(self, months: Sequence[str]) -> list[str]:
+        """Names of the lists that weigh outcomes of some months, for fingerprints; none if every outcome weighs 1."""
+        known = self._designs.names()
+        return self._designs.names(until=self.days(months).max()) if known and months else []
 
     def last_correction(self) -> np.datetime64:
         """The last day on which an outcome arrived that contradicts an earlier one of its contact; NaT if none did."""

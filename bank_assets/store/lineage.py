@@ -86,10 +86,13 @@ def reported_outcomes(store: Warehouse, month: str, rows: Sequence[Mapping[str, 
     return REPORTED_OUTCOMES.of(store, month, inputs=[json.dumps(list(rows), sort_keys=True, default=str)])
 
 
-def scores(store: Warehouse, champions: ChampionHistory, months: Sequence[str]) -> dict[str, Derived]:
-    """The scores of some months, derived from deliveries and champions up to the end of each month.
+def scores(
+    store: Warehouse, champions: ChampionHistory, months: Sequence[str], lists: Sequence[str] = ()
+) -> dict[str, Derived]:
+    """The scores of some months, derived from deliveries, champions and lists up to the end of each month.
 
     A day's score depends only on what came before it, so neither a new month nor a new champion changes earlier scores.
+    `lists` are those that weigh outcomes (`ContactStore.lists`), here and below.
     """
     known = {
         "contacts": store.digests(CONTACTS, passed_months(store)),
@@ -106,21 +109,29 @@ def scores(store: Warehouse, champions: ChampionHistory, months: Sequence[str]) 
             inputs={
                 name: {key: digest for key, digest in digests.items() if key <= month}
                 for name, digests in known.items()
-            },
+            }
+            | weighing([name for name in lists if name[: len(month)] <= month]),
             settings={"starts": starts[:begun], "versions": list(champions.versions[:begun])},
         )
     return found
 
 
-def stale_scores(store: Warehouse, champions: ChampionHistory) -> dict[str, Derived]:
+def weighing(lists: Sequence[str]) -> dict[str, Any]:
+    """The lists as an input of a fingerprint, which is as before where every outcome weighs 1."""
+    return {"lists": list(lists)} if lists else {}
+
+
+def stale_scores(store: Warehouse, champions: ChampionHistory, lists: Sequence[str] = ()) -> dict[str, Derived]:
     """Outdated scores of months that passed their gate and had a champion, ascending."""
     if not len(champions.starts):
         return {}
     first = str(champions.starts[0])[:7]
-    return stale(scores(store, champions, [month for month in passed_months(store) if month >= first]))
+    return stale(scores(store, champions, [month for month in passed_months(store) if month >= first], lists))
 
 
-def state(store: Warehouse, champions: ChampionHistory, as_of: np.datetime64, contract: Contract) -> Derived:
+def state(
+    store: Warehouse, champions: ChampionHistory, as_of: np.datetime64, contract: Contract, lists: Sequence[str] = ()
+) -> Derived:
     """The as-of state that is published for a day; another contract has other statistics of a list."""
     return STATE.of(
         store,
@@ -130,6 +141,7 @@ def state(store: Warehouse, champions: ChampionHistory, as_of: np.datetime64, co
             "told": store.digests(REPORTED_OUTCOMES.name),
             "scores": store.digests(SCORES.name),
             "champion": champions.current or "",
-        },
+        }
+        | weighing(lists),
         settings={"as_of": str(as_of), **contract_setting(contract)},
     )

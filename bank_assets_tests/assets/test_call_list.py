@@ -15,6 +15,7 @@ from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import campaigns, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
+from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.store.test_call_lists import FACTS, scored
 from bank_assets_tests.world.customers import delimited, delivered
@@ -64,6 +65,16 @@ def test_a_list_that_cannot_be_read_counts_as_refused_rows_and_stops_no_other(ho
     found = scoring._readable(SimpleNamespace(log=logging.getLogger(__name__)), damaged, UCI)
     assert (len(found.contact_ids), found.n_rejected, delivery.rows) == (0, 1, 1)
     assert "FileNotFoundError" in found.rejected[0]
+
+
+@pytest.mark.parametrize(("feedback", "n_kept"), [("full", 0), ("called", 3)])
+def test_the_design_of_each_list_is_kept_where_lists_teach(home, feedback, n_kept):
+    home.settings = replace(home.settings, feedback=feedback)
+    home.make()
+    kept = ListDesigns(home.warehouse.root, "called").read()
+    assert (len(kept), {len(one.contact_ids) for one in kept}) == (n_kept, {20} if n_kept else set())
+    home.make()
+    assert len(ListDesigns(home.warehouse.root, "called").names()) == n_kept, "nothing is made twice"
 
 
 @pytest.mark.parametrize(("as_of", "is_made_again"), [("2010-10-20", True), ("2010-10-21", False)])

@@ -182,6 +182,22 @@ def test_decay_is_hinted(warehouse):
     red(performance.champion_has_not_decayed(warehouse), dg.AssetCheckSeverity.WARN)
 
 
+@pytest.mark.parametrize(
+    ("feedback", "is_well"),
+    [
+        ({"outcomes": {"called_in_full": 100}}, True),
+        ({"outcomes": {"called_by_list": 100, "on_no_list": 10}, "calls_made": 100, "explored": 5}, True),
+        ({"outcomes": {"called_by_list": 100, "on_no_list": 20}, "calls_made": 100, "explored": 5}, False),
+        ({"outcomes": {"called_by_list": 100}, "calls_made": 100}, False),
+    ],
+)
+def test_outcomes_that_teach_nothing_are_a_hint(warehouse, feedback, is_well):
+    green(performance.outcomes_teach(warehouse))
+    put(warehouse, "performance_report", "all", {"x": [1]}, {"report": {"feedback": feedback}})
+    found = performance.outcomes_teach(warehouse)
+    assert (found.passed, found.severity) == (is_well, dg.AssetCheckSeverity.WARN)
+
+
 def test_a_killed_commit_leaves_the_old_rows(warehouse):
     put(warehouse, "contacts", "2008-05", {"contact_id": ["a"]}, counts(1))
     snapshot_id, folder = warehouse.staging("contacts")

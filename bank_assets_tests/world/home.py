@@ -31,7 +31,7 @@ PAYLOAD = (*UCI.numeric_columns, *UCI.category_columns)
 
 
 def delivery_text(contacts: Contacts) -> str:
-    """Contacts with their outcomes as a delivery."""
+    """Contacts as a delivery, with their outcomes where they have one."""
     days = pd.to_datetime(contacts.contact_dates)
     rows = pd.DataFrame({name: contacts.frame[name] for name in PAYLOAD})
     for name in UCI.numeric_columns:
@@ -39,6 +39,7 @@ def delivery_text(contacts: Contacts) -> str:
     rows["contact_id"], rows["contact_date"] = contacts.contact_ids, days.strftime("%Y-%m-%d")
     rows["day"], rows["month"] = days.day, [MONTHS[day.month - 1] for day in days]
     rows["duration"], rows["y"] = 120, np.where(contacts.is_subscribed, "yes", "no")
+    rows.loc[~contacts.has_outcome, ["duration", "y"]] = [0, ""]
     return rows[list(UCI.delivery_columns)].to_csv(index=False, sep=";")
 
 
@@ -113,6 +114,7 @@ def _contacts(rows: pd.DataFrame) -> pa.Table:
 
 
 def _outcomes(rows: pd.DataFrame) -> pa.Table:
+    rows = rows[rows["y"].notna()]
     return pa.table(
         {
             "contact_id": rows["contact_id"].to_numpy(object),

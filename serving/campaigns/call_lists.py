@@ -21,6 +21,7 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
+from bank_assets.store.list_designs import ListDesigns
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState
 from serving.customers.suppressions import Suppressions
@@ -64,6 +65,7 @@ class CallLists:
     suppressions: Suppressions
     files: CampaignFiles
     kept: CallListFiles
+    designs: ListDesigns
     payloads: Payloads
     _scored: Remembered[ScoredList] = field(default_factory=lambda: Remembered(REMEMBERED))
 
@@ -104,6 +106,7 @@ class CallLists:
             as_of,
             scored.persons if CUSTOMER_ID in scored.frame else None,
         )
+        self.designs.keep(planned.plan, scores)
         for group in (HOLDOUT, CALLS):
             content = csv_of(planned.plan, scores, list_id, group)
             self.kept.write(f"{list_id}-{group}.csv", content)

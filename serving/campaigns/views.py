@@ -132,7 +132,7 @@ def _ranking(plan: CallPlan) -> Table:
     for one in plan.ranking_worth:
         best, at_random = one["best_first_eur"], one["random_order_eur"]
         rows.append([count(one["n_calls"]), eur(best), eur(at_random), eur(best - at_random, signed=True)])
-    return Table(["Calls", "Best first", "Random order", "Worth of ranking"], rows)
+    return Table(["Calls", "Best first", "At random", "Worth"], rows)
 
 
 def _learning(planned: PlannedCampaign) -> list[str]:
@@ -142,8 +142,8 @@ def _learning(planned: PlannedCampaign) -> list[str]:
         return ["Nobody is called to learn from. Contacts that the plan leaves out stay unknown."]
     sentences = [
         f"{count(explored.n_calls)} calls are drawn at random from the other contacts, to learn from, for "
-        f"{eur(explored.cost_eur)}. Reserved are {count(plan.reserve.calls)} calls and "
-        f"{eur(plan.reserve.cents / CENTS)}.",
+        f"{eur(explored.cost_eur)}; {count(plan.reserve.calls)} calls and {eur(plan.reserve.cents / CENTS)} were "
+        "reserved for that.",
         f"The list is expected to earn {eur(plan.learning_loss_eur)} less than without them.",
     ]
     if plan.everyone.n_calls < budget.minimum:

@@ -62,7 +62,8 @@ class DriftView:
 class PerformanceView:
     """What the decisions really brought."""
 
-    tiles: list[Tile] = described("Figures of the latest window.")
+    tiles: list[Tile] = described("Figures of the latest window, and what lists taught.")
+    apart: list[str] = described("Outcomes that teach nothing, with their number and the reason.")
     charts: list[Chart] = described("Profit, F1 and observed/expected by month.")
     months: list[WindowPerformance] = described("Figures by month, newest first.")
     economics: str = described("Cost and value the profit was computed with.")

@@ -8,6 +8,7 @@ from typing import Final
 
 from bank_assets.core.alerts.alert import AlertKind, key_of
 from bank_assets.core.drift.report import DriftReport
+from bank_assets.core.features.feedback import Feedback
 from bank_assets.core.quality.performance_report import PerformanceReport, WindowPerformance
 from bank_assets.core.words import pct
 from bank_assets.landing.register import Withdrawal
@@ -75,7 +76,8 @@ def performance_view(report: PerformanceReport) -> PerformanceView:
     """Arrange a performance report."""
     cost, value = (amount_text(report.economics.get(name)) for name in ("cost_eur", "value_eur"))
     return PerformanceView(
-        tiles=_latest(report.latest, report.matured),
+        tiles=_latest(report.latest, report.matured) + _learned(report.feedback),
+        apart=[f"{count(n)} {text}" for text, n in report.feedback.apart.items()],
         charts=_performance_charts(report.months, report.baseline.roc_auc),
         months=list(report.months[::-1]),
         economics=f"At {cost} a call and {value} a subscription.",
@@ -130,6 +132,15 @@ def _performance_charts(months: Sequence[WindowPerformance], validated_auc: floa
             level("At validation", validated_auc),
         ),
     ]
+
+
+def _learned(feedback: Feedback) -> list[Tile]:
+    """What lists taught; nothing where every outcome teaches."""
+    if not feedback.calls_due:
+        return []
+    made = f"{pct(feedback.calls_made / feedback.calls_due, 0)} of {count(feedback.calls_due)} calls of lists made"
+    made += f", {count(feedback.explored)} of them explored"
+    return [Tile("Learned from", f"{count(feedback.n_taught)} outcomes", made)]
 
 
 def _latest(latest: WindowPerformance | None, matured: int) -> list[Tile]:

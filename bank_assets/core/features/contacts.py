@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import YES_NO, ColumnKind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, records_at, weights_or_ones
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, records_at, rows_at, weights_or_ones
 from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory, plan_statistics
 from bank_assets.core.features.feature_set import FeatureSet, payload_features, plan_of_the_day
 
@@ -191,13 +191,16 @@ class Contacts:
     def learning_data(self, as_of: np.datetime64) -> LearningData:
         """Return contacts whose outcome is known on a day, with features; the contacts must be in time order.
 
-        Later contacts and outcomes do not enter, not even through a rate.
+        Later contacts and outcomes do not enter, not even through a rate. The list of a day is all its contacts, as it
+        was scored, and not only those who were called.
         """
         if (np.diff(self.contact_dates) < np.timedelta64(0, "D")).any():
             raise ValueError("contacts: expected them in time order, on which fits depend; sort them first.")
-        known = self.rows(self.known_as_of(as_of))
+        visible = self.rows(self.contact_dates < as_of)
+        is_known = visible.known_as_of(as_of)
+        known, features = visible.rows(is_known), rows_at(visible.features(), is_known)
         learned = (known.contact_dates, known.known_on, known.is_subscribed)
-        return LearningData(known.features(), *learned, as_of, self.contract, known.weights)
+        return LearningData(features, *learned, as_of, self.contract, known.weights)
 
 
 def _known_as_of(contacts: Contacts | ScoredContacts, as_of: np.datetime64) -> BoolArray:

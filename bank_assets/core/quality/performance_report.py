@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import msgspec
 
 from bank_assets.core.arrays import checked_version
 from bank_assets.core.drift.report import Level, plain
+from bank_assets.core.features.feedback import Feedback
 
 PERFORMANCE_SCHEMA_VERSION: Final = 1
 
@@ -84,7 +85,7 @@ class PerformanceReport:
     """Realised performance as of a day; `message` gives the verdict on the latest window, or why there is none.
 
     Of the `rows` scored before `as_of`, `matured` have a final outcome; `unscored` had no champion. `latest`
-    is the shortest large enough window that ends with the last matured day.
+    is the shortest large enough window that ends with the last matured day. `feedback` says where outcomes come from.
     """
 
     as_of: str
@@ -99,6 +100,7 @@ class PerformanceReport:
     months: tuple[WindowPerformance, ...]
     economics: dict[str, Any]
     baseline: Baseline
+    feedback: Feedback = field(default_factory=Feedback)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: plain types, None for what cannot be computed."""

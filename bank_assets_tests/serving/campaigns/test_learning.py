@@ -41,7 +41,7 @@ def test_the_plan_shows_what_exploring_costs_and_who_is_out_of_reach(shown):
     page = plan(shown, capacity="40", learning_pct="10", learning_calls="0", learning_eur="18")
     text = page.select_one("[data-testid=learning]").text
     assert "3 calls are drawn at random" in text
-    assert "Reserved are 3 calls and 15.00 EUR" in text  # 18 EUR pay for three; the fourth call goes back
+    assert "3 calls and 15.00 EUR were reserved" in text  # 18 EUR pay for three; the fourth call goes back
     assert "less than without them" in text
     nobody = plan(shown, cost_eur="20", learning_calls="5", learning_eur="4").select_one("[data-testid=learning]").text
     assert "are out of reach of the budget: nothing is learned about such contacts" in nobody

@@ -123,6 +123,18 @@ def test_a_made_list_is_on_record_and_every_row_names_list_and_model(client):
     assert list_id in client.get("/campaign").text
 
 
+def test_a_made_list_keeps_its_design_where_lists_teach(client, monkeypatch):
+    designs = client.app.state.services.call_lists.designs
+    make_list(client)
+    assert designs.read() == []
+    monkeypatch.setattr(designs, "_is_used", True)
+    rows, _ = rows_of(client, soup_of(make_list(client, holdout_pct="10", budget_eur="500")))
+    (design,) = designs.read()
+    assert set(design.contact_ids[design.is_called]) == {row["contact_id"] for row in rows}
+    assert len(design.contact_ids) > 100, "also those that it does not call"
+    assert design.propensity.max() == 0.9
+
+
 def test_the_hold_out_group_is_random_disjoint_and_downloadable(client):
     made = soup_of(make_list(client, holdout_pct="20"))
     calls, held = ([row["contact_id"] for row in rows_of(client, made, group)[0]] for group in ("calls", "holdout"))

@@ -1,0 +1,197 @@
+"""Which outcomes teach, and with which weight, in a bank that calls by its lists.
+
+Whoever is not called has no outcome, so an outcome stands for all contacts that its list might have called instead: its
+weight is the inverse of the probability that a list called it. Outcomes that no list explains teach nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray
+
+FULL: Final = "full"
+"""Every outcome teaches: that of a feed that was called in full."""
+CALLED: Final = "called"
+"""Outcomes teach by the lists that called their contacts."""
+FEEDBACKS: Final = (FULL, CALLED)
+FOLLOWED_SHARE: Final = 0.5
+"""Below this share of calls made, a list tells little about whom it would have called, and its outcomes teach nothing.
+
+Best calls and explorers count separately: a call centre that leaves out the explorers hides all that they stand for."""
+MINIMUM_DUE: Final = 10
+"""Calls due in such a group before its share is judged."""
+_DAY: Final = np.timedelta64(1, "D")
+
+
+class Origin(StrEnum):
+    """Where an outcome comes from; the first two teach."""
+
+    CALLED_IN_FULL = "called_in_full"  # from before the first list
+    CALLED_BY_LIST = "called_by_list"
+    ON_NO_LIST = "on_no_list"  # single decisions, and calls outside any list
+    NOT_CHOSEN = "not_chosen"  # called although its list had not chosen it
+    NOT_FOLLOWED = "not_followed"  # its list was not followed
+    BEFORE_ITS_CALL = "before_its_call"  # no result of the call
+    NO_PROPENSITY = "no_propensity"  # its list states no probability in (0, 1]
+
+
+APART: Final = {
+    Origin.ON_NO_LIST: "of contacts that were on no list",
+    Origin.NOT_CHOSEN: "of contacts that their list had not chosen",
+    Origin.NOT_FOLLOWED: "of lists that were not followed",
+    Origin.BEFORE_ITS_CALL: "from before the call",
+    Origin.NO_PROPENSITY: "of lists that state no probability of the call",
+}
+"""Origins of outcomes that teach nothing, in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListDesign:
+    """A call list as a random sample; contacts are distinct, each array (n,).
+
+    Lists of one `list_id` are versions of one draw, in the order of `as_of`, the day that a list was made for, and of
+    `made_at`, wall time (ISO). `is_called` are the best calls and the explorers; days are those planned for the calls.
+    """
+
+    list_id: str
+    as_of: np.datetime64
+    made_at: str
+    contact_ids: NDArray[Any]
+    contact_dates: DayArray
+    propensity: FloatArray
+    is_called: BoolArray
+    is_explored: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Counts of outcomes by their origin, of those that more than one list taught, and of the lists' calls.
+
+    `explored` are the calls of explorers that were made. Without any, a bank learns nothing of those it does not call.
+    """
+
+    outcomes: dict[Origin, int] = field(default_factory=dict)
+    on_two_lists: int = 0
+    calls_due: int = 0
+    calls_made: int = 0
+    explored: int = 0
+
+    @property
+    def n_taught(self) -> int:
+        """Outcomes that teach."""
+        return sum(self.outcomes.values()) - sum(self.apart.values())
+
+    @property
+    def apart(self) -> dict[str, int]:
+        """Outcomes that teach nothing, by plain words of their origin."""
+        return {text: self.outcomes[origin] for origin, text in APART.items() if self.outcomes.get(origin)}
+
+
+def feedback_of(
+    contact_ids: NDArray[Any],
+    contact_dates: DayArray,
+    arrived_on: DayArray,
+    designs: Sequence[ListDesign],
+    as_of: np.datetime64 | None = None,
+) -> tuple[FloatArray | None, Feedback]:
+    """Weigh outcomes by the lists that called their contacts, (n,); `arrived_on` is NaT without an outcome.
+
+    Returns the weights of `Contacts`, where None stands for ones, and what they rest on.
+
+    The last version of a list that was made before the call counts. Different lists are drawn independently, so a
+    contact on several is called with the probability that at least one chooses it. Contacts from before the first list
+    were called in full. Calls planned before `as_of`, by default up to the last contact, are due in months of contacts.
+    """
+    has_outcome, n = ~np.isnat(arrived_on), len(contact_ids)
+    today = contact_dates.max() + _DAY if n else np.datetime64("NaT")
+    today = today if as_of is None else min(today, as_of)
+    designs = [one for one in designs if one.as_of < today]
+    if not designs:
+        return None, Feedback({Origin.CALLED_IN_FULL: int(has_outcome.sum())})
+    listed = _Listed.of(contact_ids, contact_dates, designs)
+    months, month = np.unique(contact_dates.astype("datetime64[M]")), listed.called_on.astype("datetime64[M]")
+    due = listed.is_called & (listed.called_on < today) & np.isin(month, months)
+    made = due & (listed.at >= 0) & has_outcome[listed.at]
+    is_followed = (listed.at >= 0) & _followed(listed, due, made, len(designs))[listed.version]
+
+    is_listed, is_chosen, is_odd = (np.zeros(n, bool) for _ in range(3))
+    chance, missed = np.zeros(n), np.ones(n)
+    is_listed[listed.at[listed.at >= 0]] = True
+    at, p, is_called = listed.at[is_followed], listed.propensity[is_followed], listed.is_called[is_followed]
+    is_chosen[at[is_called]] = True
+    is_odd[at[~(((p > 0.0) | ~is_called & (p == 0.0)) & (p <= 1.0))]] = True
+    n_lists, chance[at] = np.bincount(at, minlength=n), p
+    np.multiply.at(missed, at, 1.0 - p)
+    chance[n_lists > 1] = 1.0 - missed[n_lists > 1]
+
+    found = {
+        Origin.CALLED_IN_FULL: contact_dates < min(design.as_of for design in designs),
+        Origin.BEFORE_ITS_CALL: arrived_on < contact_dates,
+        Origin.ON_NO_LIST: ~is_listed,
+        Origin.NOT_FOLLOWED: n_lists == 0,
+        Origin.NOT_CHOSEN: ~is_chosen,
+        Origin.NO_PROPENSITY: is_odd,
+        Origin.CALLED_BY_LIST: np.ones(n, bool),
+    }
+    origins = list(found)
+    origin = np.select(list(found.values()), range(len(origins)))
+    counts = np.bincount(origin[has_outcome], minlength=len(origins)).tolist()
+    teaches = origin == origins.index(Origin.CALLED_BY_LIST)
+    weights = np.where(origin == origins.index(Origin.CALLED_IN_FULL), 1.0, 0.0)
+    weights[teaches] = 1.0 / chance[teaches]
+    on_two_lists = int((has_outcome & teaches & (n_lists > 1)).sum())
+    return weights, Feedback(
+        dict(zip(origins, counts, strict=True)),
+        on_two_lists,
+        int(due.sum()),
+        int(made.sum()),
+        int((made & listed.is_explored).sum()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Rows of all lists, the last version before the call; `at` is the contact's row or -1."""
+
+    version: IntArray
+    at: IntArray
+    called_on: DayArray  # planned where there is no contact
+    propensity: FloatArray
+    is_called: BoolArray
+    is_explored: BoolArray
+
+    @classmethod
+    def of(cls, contact_ids: NDArray[Any], contact_dates: DayArray, designs: Sequence[ListDesign]) -> _Listed:
+        ordered = sorted(designs, key=lambda one: (one.as_of, one.made_at))
+        names = {one.list_id: at for at, one in enumerate(ordered)}
+
+        def column(name: str) -> Any:
+            return np.concatenate([getattr(one, name) for one in ordered])
+
+        version = np.repeat(np.arange(len(ordered)), [len(one.contact_ids) for one in ordered])
+        known, code = np.unique(column("contact_ids").astype(np.str_), return_inverse=True)
+        ids = contact_ids.astype(np.str_)
+        order = np.argsort(ids)
+        row = order[np.searchsorted(ids, known, sorter=order).clip(max=len(ids) - 1)]
+        at = np.where(ids[row] == known, row, -1)[code]
+        called_on = np.where(at >= 0, contact_dates[at], column("contact_dates"))
+        rows = np.flatnonzero(np.array([one.as_of for one in ordered])[version] <= called_on)[::-1]
+        draw = np.array([names[one.list_id] for one in ordered])[version] * len(known) + code
+        last = rows[np.unique(draw[rows], return_index=True)[1]]
+        parts = (version, at, called_on, *(column(name) for name in ("propensity", "is_called", "is_explored")))
+        return cls(*(part[last] for part in parts))
+
+
+def _followed(listed: _Listed, due: BoolArray, made: BoolArray, n_versions: int) -> BoolArray:
+    """Which versions of lists were followed, (n_versions,): enough of the best calls and of the explorers were made."""
+    group = 2 * listed.version + listed.is_explored
+    n_due, n_made = (np.bincount(group[rows], minlength=2 * n_versions).reshape(-1, 2) for rows in (due, made))
+    is_short = (n_due >= MINIMUM_DUE) & (n_made < FOLLOWED_SHARE * n_due)
+    return np.asarray(~is_short.any(axis=1) & (n_made.sum(axis=1) > 0))

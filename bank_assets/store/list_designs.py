@@ -1,0 +1,100 @@
+"""The designs of call lists: who was on a list, and with which probability the list would call them.
+
+A bank that calls by its lists learns by them (`core.features.feedback`). Pipeline and web app keep a design with each
+list that they make, before anybody can follow it; files never change, so their names identify what is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from bank_assets.core.economics.call_plan import EXPLORATION, CallPlan
+from bank_assets.core.economics.suppression import DUPLICATE
+from bank_assets.core.features.feedback import CALLED, ListDesign
+from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.call_lists import ListScores
+
+FOLDER: Final = "list_designs"
+
+
+class ListDesignError(ValueError):
+    """A stored design cannot be read; the message says what to do."""
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    list_id: str
+    as_of: str
+    made_at: str
+    contact_ids: list[str]
+    contact_dates: list[str]
+    propensity: list[float | None]
+    is_called: list[bool]
+    is_explored: list[bool]
+
+    def __post_init__(self) -> None:
+        columns = (self.contact_dates, self.propensity, self.is_called, self.is_explored)
+        if {len(column) for column in columns} != {len(self.contact_ids)}:
+            raise ValueError("columns of different lengths")
+
+
+class ListDesigns:
+    """The designs of a home; there are none while `feedback` is `full`, since every outcome teaches then."""
+
+    def __init__(self, warehouse: Path, feedback: str) -> None:
+        self._folder, self._is_used = warehouse / FOLDER, feedback == CALLED
+
+    def keep(self, plan: CallPlan, scores: ListScores) -> None:
+        """Keep the design of a list."""
+        if not self._is_used:
+            return
+        rows = np.flatnonzero(plan.reason != DUPLICATE)
+        content = msgspec.json.encode(
+            _Stored(
+                plan.list_id,
+                scores.as_of,
+                datetime.now(UTC).isoformat(),
+                plan.contact_id[rows].tolist(),
+                np.asarray(scores.contact_date).astype(str)[rows].tolist(),
+                plan.propensity[rows].tolist(),
+                plan.is_called[rows].tolist(),
+                (plan.reason == EXPLORATION)[rows].tolist(),
+            )
+        )
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomic(self._folder / f"{scores.as_of}-{hashlib.sha256(content).hexdigest()[:16]}.json", content)
+
+    def names(self, until: np.datetime64 | str = "9999") -> list[str]:
+        """Files of the lists made for a day up to this one, in order of their days."""
+        paths = self._folder.glob("*.json") if self._is_used else ()
+        return sorted(path.name for path in paths if path.name[:10] <= str(until))
+
+    def read(self) -> list[ListDesign]:
+        """The designs of all lists."""
+        return [_read(self._folder / name) for name in self.names()]
+
+
+def _read(path: Path) -> ListDesign:
+    try:
+        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+        days = np.asarray([stored.as_of, *stored.contact_dates], dtype="datetime64[D]")
+    except ValueError as error:
+        raise ListDesignError(
+            f"{path}: expected the design of a list as it was kept, found {error}; restore it from a backup, or remove "
+            "it: then the outcomes of its calls teach nothing."
+        ) from error
+    return ListDesign(
+        stored.list_id,
+        days[0],
+        stored.made_at,
+        np.asarray(stored.contact_ids, dtype=np.str_),
+        days[1:],
+        np.asarray(stored.propensity, dtype=np.float64),
+        np.asarray(stored.is_called, dtype=bool),
+        np.asarray(stored.is_explored, dtype=bool),
+    )

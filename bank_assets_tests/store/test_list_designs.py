@@ -1,0 +1,78 @@
+"""The design of a list is kept with it where lists teach; elsewhere nothing is kept, read or recomputed."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bank_assets.contract.uci import UCI
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.exploration import LearningBudget
+from bank_assets.core.economics.planner import PlanSettings, plan_calls
+from bank_assets.core.features.feedback import CALLED, FULL
+from bank_assets.store import lineage
+from bank_assets.store.call_lists import ListScores
+from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.list_designs import ListDesignError, ListDesigns
+from bank_assets.store.warehouse import Warehouse
+from bank_assets_tests.store.test_contact_store import CALL, contacts
+
+IDS = [*(f"c{n:02d}" for n in range(20)), "c00"]
+PLAN = plan_calls(
+    IDS, np.linspace(0.02, 0.4, 21), {}, UCI,
+    PlanSettings(Economics.constant(5.0, 50.0), holdout_share=0.2, learning=LearningBudget(minimum=2)), "spring",
+)  # fmt: skip
+
+
+def shown(as_of):
+    return ListScores([CALL] * 21, PLAN.probability, PLAN.probability, "7", "d", as_of)
+
+
+@pytest.fixture
+def designs(tmp_path):
+    made = ListDesigns(tmp_path, CALLED)
+    made.keep(PLAN, shown("2020-01-09"))
+    return made
+
+
+def test_a_design_is_read_as_it_was_kept_each_contact_once(designs):
+    (found,) = designs.read()
+    assert (found.list_id, str(found.as_of), found.contact_ids.tolist()) == ("spring", "2020-01-09", IDS[:20])
+    assert set(found.contact_dates.tolist()) == {CALL}
+    assert found.propensity.tolist() == PLAN.propensity[:20].tolist()
+    assert found.is_called.tolist() == PLAN.is_called[:20].tolist()
+    assert found.is_explored.tolist() == (PLAN.reason[:20] == "exploration").tolist()
+
+
+def test_while_every_outcome_teaches_nothing_is_kept_or_read(designs, tmp_path):
+    full = ListDesigns(tmp_path, FULL)
+    full.keep(PLAN, shown("2020-01-10"))
+    assert (full.names(), full.read(), len(designs.names())) == ([], [], 1)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"list_id":"a"}', b'"propensity":[]'])
+def test_a_damaged_design_is_named_with_what_to_do(designs, tmp_path, damage):
+    (path,) = tmp_path.glob("list_designs/*.json")
+    content = path.read_bytes()
+    at = content.index(b'"propensity"')
+    path.write_bytes(
+        content[:at] + damage + content[content.index(b',"is_called"') :] if damage[:1] == b'"' else damage
+    )
+    with pytest.raises(ListDesignError, match=f"{path.name}: expected the design of a list .* restore it"):
+        designs.read()
+
+
+def test_fingerprints_name_the_lists_up_to_the_last_contact_and_are_as_before_without_one(designs, tmp_path):
+    store, champions = Warehouse(tmp_path), ChampionHistory((), np.array(["2020-01-01"], "M8[D]"))
+    store.write("contacts", "2020-01", contacts(("a", 1, CALL)), "f")
+    designs.keep(PLAN, shown("2020-01-11"))
+    known = ContactStore(store, UCI, CALLED).lists(["2020-01"])
+    assert known == designs.names()[:1], "the list of the next day weighs nothing yet"
+    assert ContactStore(store, UCI).lists(["2020-01"]) == []
+    months = ["2019-12", "2020-01"]
+    before, after = lineage.scores(store, champions, months), lineage.scores(store, champions, months, known)
+    changed = [month for month in months if before[month].fingerprint != after[month].fingerprint]
+    assert changed == ["2020-01"], "a list weighs no earlier month"
+    states = [lineage.state(store, SimpleNamespace(current="1"), CALL, UCI, lists) for lists in ((), known)]
+    assert states[0].fingerprint != states[1].fingerprint
