@@ -49,7 +49,7 @@ class Settings:
         reject_rate_limit: `BANK_REJECT_RATE_LIMIT`, share of a month's rows that may be rejected before its gate fails.
         objective: `BANK_OBJECTIVE`, what a recipe is chosen by and what reports put first: `profit` or `f1`.
         threshold: `BANK_THRESHOLD`, who is called: above break-even (`profit`) or from the model's best F1 on (`f1`).
-        search: `BANK_SEARCH`, `default` (20 candidates) or `full` (Optuna).
+        search: `BANK_SEARCH`, `default` (hyper-parameters as they stand) or `full` (tuned by Optuna).
         search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
         candidates: `BANK_CANDIDATES`, recipes that a search compares, `algorithm/sampler,…`; empty for all.
         probation: `BANK_PROBATION`, whether the default recipe decides, and is marked, until a first model is promoted.

@@ -184,7 +184,7 @@ def _prepare(
         console.print(f"history: {rows:,} contacts before {start}")
         if not arguments.attach:
             began = time.monotonic()
-            console.print("main job on the history: tables, gate, drift, 20 candidates, first champion …")
+            console.print("main job on the history: tables, gate, drift, candidates, first champion …")
             # In a process of its own, so that its memory is freed afterwards.
             processes.finish("main-job", ["-m", "bank_assets", "run", "--no-land"])
             console.print(f"main job done in {time.monotonic() - began:.0f} s")
