@@ -34,7 +34,9 @@ def test_a_number_is_read_as_at_every_door(name, text):
     assert load_settings({f"BANK_{name}": " 1 "}) is not None
 
 
-@pytest.mark.parametrize(("name", "without"), [("BUDGET_EUR", "for none"), ("COST_EUR", "for the default 5")])
+@pytest.mark.parametrize(
+    ("name", "without"), [("BUDGET_EUR", "for none"), ("LEARNING_EUR", "for none"), ("COST_EUR", "for the default 5")]
+)
 def test_a_refused_setting_says_what_holds_without_it(name, without):
     with pytest.raises(SettingsError, match=f"unset it {without}[.]"):
         load_settings({f"BANK_{name}": "-1"})
