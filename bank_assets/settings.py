@@ -160,10 +160,6 @@ def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) 
     return int(number(env, name, default, low, high, is_whole=True))
 
 
-def _limit_eur(env: Mapping[str, str], name: str) -> float | None:
-    return number(env, name, None, 0, MAXIMUM_EUR * 1_000)
-
-
 def flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     """The yes or no of a variable."""
     text = env.get(PREFIX + name, "").strip().lower()
@@ -279,11 +275,11 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         candidates=names(env, "CANDIDATES"),
         probation=flag(env, "PROBATION", defaults.probation),
         train_nightly=flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
-        budget_eur=_limit_eur(env, "BUDGET_EUR"),
+        budget_eur=number(env, "BUDGET_EUR", None, 0, MAXIMUM_EUR * 1_000),
         learning=LearningBudget(
             number(env, "LEARNING_SHARE", 0, 0, 1),
             whole(env, "LEARNING_MINIMUM", 0, 0, 1_000_000),
-            _limit_eur(env, "LEARNING_EUR"),
+            number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
         ),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
