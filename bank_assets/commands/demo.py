@@ -21,6 +21,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from bank_assets.commands import day, number, whole
+from bank_assets.core.features.feedback import CALLED
 from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
 from bank_assets.demo.play import Play
 from bank_assets.demo.processes import LOOPBACK, DemoError, Processes, answers, free_port, stop_leftovers
@@ -103,8 +104,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def own_settings(settings: Settings, home: Path) -> Settings:
-    """The same deployment in a home of its own, with its registry and ledger in files there."""
-    return replace(settings, home=home, **embedded_addresses(home))
+    """A deployment that calls by its lists, in a home of its own, with its registry and ledger in files there."""
+    return replace(settings, home=home, feedback=CALLED, **embedded_addresses(home))
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -133,6 +134,7 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
         "BANK_HOME": str(home),
         "DAGSTER_HOME": str(settings.dagster_home),
         "BANK_HOST": LOOPBACK,
+        "BANK_FEEDBACK": settings.feedback,
         "BANK_SENSORS_RUNNING": "yes",
         # Somebody is waiting, and files arrive complete, by a rename.
         "BANK_SENSOR_SECONDS": str(SENSOR_SECONDS),
