@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
@@ -16,10 +17,12 @@ from bank_assets.assets.materialization import OWNERS, derive_months, discarding
 from bank_assets.assets.report_pages import DRIFT_FOLDER, page_metadata, remove_drift_files, write_drift_files
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import contract_on_record
+from bank_assets.core.arrays import weights_or_ones
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import Profile
-from bank_assets.core.drift.report import DriftReport
+from bank_assets.core.drift.report import DriftReport, LabelRate
 from bank_assets.core.drift.verdict import DriftPolicy, choose_default_reference, compare_profiles
+from bank_assets.core.features.contacts import Contacts
 from bank_assets.partitions import monthly_asset
 from bank_assets.reports.drift_words import effects_table
 from bank_assets.resources.ledger import LedgerResource
@@ -27,8 +30,9 @@ from bank_assets.resources.spark import SparkResource
 from bank_assets.settings import Settings
 from bank_assets.spark.profile import rows_of_files, value_counts, value_counts_of_files
 from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import Derived
-from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES, passed_months
+from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES, passed_months, weighing
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import StagedEntry, Warehouse
 
@@ -112,7 +116,7 @@ def drift_report(
 ) -> dg.MaterializeResult:
     """What moved between the champion's training profile and each month, by effect size.
 
-    Reads: contact_profiles, the champion's reference profile. Writes: `drift_report` and, by month,
+    Reads: contact_profiles, weighted outcomes, the champion's reference profile. Writes: `drift_report` and, by month,
     `reports/drift/YYYY-MM.json` and `.html`.
     Guarantees: exact statistics computed from counts; every report names its reference.
     """
@@ -121,9 +125,11 @@ def drift_report(
     passed, contacts = passed_months(warehouse), warehouse.manifest(CONTACTS)
     first_months = choose_default_reference({month: contacts[month].rows for month in passed})
     counted = warehouse.digests(PROFILES.name, passed)
+    lists = ContactStore(warehouse, settings.contract, settings.feedback).lists(passed)
 
     def of_month(month: str) -> Derived:
         inputs = {one: digest for one, digest in counted.items() if one <= month or one in first_months}
+        inputs |= weighing([name for name in lists if name[:7] <= month])
         return DRIFT_REPORT.of(warehouse, month, inputs=inputs, settings={"champion": champion})
 
     return derive_months(
@@ -144,8 +150,9 @@ def compare_months(
     reference_months: Sequence[str],
 ) -> None:
     """Compare some months with the reference and write their reports."""
-    counted = store.manifest(PROFILES.name)
+    counted, stored = store.manifest(PROFILES.name), ContactStore(store, settings.contract, settings.feedback)
     passed = [month for month in passed_months(store) if month in counted]
+    weighted = stored.read(passed) if stored.lists(passed) else None
     daily = DailyProfiles.from_table(store.read(PROFILES.name, passed), settings.contract)
     name, reference, importance = reference_of(daily, champion, registry, reference_months)
     for month, derived in due.items():
@@ -154,9 +161,24 @@ def compare_months(
             remove_drift_files(settings, month)
             continue
         window = daily.month_or_trailing(month, DriftPolicy().minimum_rows)
-        report = compare_profiles(reference, window, reference_name=name)
+        labels = None if weighted is None else weighted_rates(weighted, reference, window)
+        report = compare_profiles(reference, window, reference_name=name, labels=labels)
         write_drift_files(settings, month, report, reference, window, importance)
         store_report(derived, report)
+
+
+def weighted_rates(contacts: Contacts, reference: Profile | None, window: Profile) -> tuple[LabelRate, LabelRate]:
+    """The subscription rates of the days of both profiles, from outcomes and their weights."""
+    known = contacts.rows(contacts.has_outcome)
+
+    def rate_of(profile: Profile | None) -> LabelRate:
+        ends = (profile.first_day, profile.last_day) if profile else (None, None)
+        first, last = (np.datetime64(day, "D") for day in ends)  # NaT, and so no contact, without a day
+        inside = known.rows((known.contact_dates >= first) & (known.contact_dates <= last))
+        weights = weights_or_ones(inside.weights, len(inside))
+        return LabelRate.weighted(inside.is_subscribed, weights, DriftPolicy().confidence)
+
+    return rate_of(reference), rate_of(window)
 
 
 def reference_of(

@@ -12,7 +12,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import FrameType
@@ -21,6 +20,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from bank_assets.commands import day, number, whole
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.features.feedback import CALLED
 from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
 from bank_assets.demo.play import Play
@@ -29,13 +29,14 @@ from bank_assets.demo.results import write_summary
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import read_manifest
 from bank_assets.resources.instance import open_instance
-from bank_assets.settings import Settings, contract_name, embedded_addresses
+from bank_assets.settings import Settings, contract_name
 from bank_assets.sources.source import Source, resolve_history
 from bank_assets.sources.uci import SourceError
 
 # Months of history before the first day. With an earlier start, or on simulated data, the gate may refuse every first
 # model; then the default recipe decides on probation (`BANK_PROBATION`), so that every demo has a model.
 HISTORY_MONTHS: Final = 11
+LEARNING: Final = LearningBudget(share=0.05, minimum=8)  # a list of some hundred customers needs a minimum
 MARK: Final = "demo.json"  # marks the home of a demo, which the next demo may empty
 READY_SECONDS: Final = 180.0
 SENSOR_SECONDS: Final = 2
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         step_days = parse_step(arguments.step)
         source = resolve_history(settings)
         home = settings.home if arguments.attach else arguments.home or settings.home / "demo"
-        own = settings if arguments.attach else own_settings(settings, home.absolute())
+        own = settings if arguments.attach else calling_by_lists(settings.at(home.absolute()))
         # A closed terminal is treated like Ctrl-C. Ctrl-C gets our handler too: a demo started in the background of a
         # script would ignore it, and so would its servers.
         with _handling(_interrupt), _servers(arguments, own, console) as processes:
@@ -103,9 +104,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return 1
 
 
-def own_settings(settings: Settings, home: Path) -> Settings:
-    """A deployment that calls by its lists, in a home of its own, with its registry and ledger in files there."""
-    return replace(settings, home=home, feedback=CALLED, **embedded_addresses(home))
+def calling_by_lists(settings: Settings) -> Settings:
+    """The deployment of a bank that calls by its lists and explores: by its learning budget, or else by `LEARNING`."""
+    learning = settings.learning if settings.learning.is_on else LEARNING
+    return replace(settings, feedback=CALLED, learning=learning)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -135,6 +137,8 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
         "DAGSTER_HOME": str(settings.dagster_home),
         "BANK_HOST": LOOPBACK,
         "BANK_FEEDBACK": settings.feedback,
+        "BANK_LEARNING_SHARE": str(settings.learning.share),
+        "BANK_LEARNING_MINIMUM": str(settings.learning.minimum),
         "BANK_SENSORS_RUNNING": "yes",
         # Somebody is waiting, and files arrive complete, by a rename.
         "BANK_SENSOR_SECONDS": str(SENSOR_SECONDS),
@@ -192,7 +196,7 @@ def _prepare(
         console.print(f"history: {rows:,} contacts before {start}")
         if not arguments.attach:
             began = time.monotonic()
-            console.print("main job on the history: tables, gate, drift, 20 candidates, first champion …")
+            console.print("main job on the history: tables, gate, drift, candidates, first champion …")
             # In a process of its own, so that its memory is freed afterwards.
             processes.finish("main-job", ["-m", "bank_assets", "run", "--no-land"])
             console.print(f"main job done in {time.monotonic() - began:.0f} s")

@@ -9,7 +9,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from bank_assets.assets import features
+from bank_assets.assets import drift, features
 from bank_assets.contract.uci import UCI
 from bank_assets.core.arrays import rows_at
 from bank_assets.core.economics.economics import Economics
@@ -93,3 +93,16 @@ def test_the_loop_s_evidence_is_the_replay_s(played):
     assert known.sum() == len(wanted.proba) < len(known)
     np.testing.assert_array_equal(found.weights[known], wanted.weights)
     np.testing.assert_array_equal(found.is_subscribed[known], wanted.is_subscribed)
+
+
+def test_the_rate_of_a_drift_report_is_that_of_all_contacts_of_the_lists(played):
+    world, settings = played
+    contacts = ContactStore(Warehouse(settings.warehouse), UCI, "called").read(["2020-01", "2020-02"])
+    spans = ((FIRST.item(), (START - 1).item()), (START.item(), AS_OF.item()))
+    before, since = (world.daily.window(*days) for days in spans)
+    reference, current = drift.weighted_rates(contacts, before, since)
+    assert reference.known == (~world.is_decided).sum()
+    assert current.known < (contacts.weights[contacts.contact_dates >= START] > 0).sum(), "an effective number"
+    found, every = contacts.contact_dates >= START, world.outcomes_for_the_judge[world.is_decided].mean()
+    called = contacts.is_subscribed[found & contacts.has_outcome].mean()
+    assert abs(current.rate - every) < abs(called - every)

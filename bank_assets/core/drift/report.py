@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
-from bank_assets.core.arrays import checked_version
+from bank_assets.core.arrays import BoolArray, FloatArray, checked_version, effective_size
 from bank_assets.core.drift.profile import NUMERIC, Profile
 from bank_assets.core.drift.statistics import wilson_interval
 
@@ -141,6 +142,15 @@ class LabelRate:
             return LabelRate(0, 0, None, None, None)
         low, high = wilson_interval(subscribed, known, confidence)
         return LabelRate(known, subscribed, subscribed / known, low, high)
+
+    @staticmethod
+    def weighted(is_subscribed: BoolArray, weights: FloatArray, confidence: float) -> LabelRate:
+        """From known outcomes with weights, (n,): the rate of all contacts, and effective counts."""
+        size = effective_size(weights)
+        if not size:
+            return LabelRate(0, 0, None, None, None)
+        rate = float(np.average(is_subscribed, weights=weights))
+        return LabelRate(round(size), round(size * rate), rate, *wilson_interval(size * rate, size, confidence))
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,11 +78,13 @@ def compare_profiles(
     current: Profile,
     policy: DriftPolicy = DriftPolicy(),
     reference_name: str = "reference",
+    labels: tuple[LabelRate, LabelRate] | None = None,
 ) -> DriftReport:
     """Compare a window with a reference, such as "champion v3" or "first three months".
 
     The report has no verdict (`status`) if the reference is missing or a side has too few contacts. The cost depends on
-    the distinct values alone.
+    the distinct values alone. `labels` are the subscription rates of both sides if outcomes have weights, which the
+    profiles' counts do not know.
 
     Raises:
         ProfileError: a column is numeric on one side and a category on the other.
@@ -98,7 +100,7 @@ def compare_profiles(
     judged = [column for column in columns if column.role is not DriftRole.CALENDAR and column.level is not Level.NONE]
     judged.sort(key=lambda column: (-LEVELS.index(column.level), -(column.psi or 0.0), column.column))
     level = worst(*(column.level for column in judged if column.role is DriftRole.INPUT))
-    before, after = LabelRate.of(base, policy.confidence), LabelRate.of(current, policy.confidence)
+    before, after = labels or (LabelRate.of(base, policy.confidence), LabelRate.of(current, policy.confidence))
     if status is DriftStatus.OK:
         message = _sentence(level, [column.column for column in judged], current, f"{reference_name} ({base.span})")
     return DriftReport(

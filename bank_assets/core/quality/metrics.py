@@ -153,9 +153,12 @@ def _bins(y: ArrayLike, proba: ArrayLike, bins: int, weights: FloatArray | None)
         return []
     shares = np.arange(1, bins) / bins
     edges = np.unique(np.quantile(scores, shares, method="inverted_cdf", weights=weights))
-    in_bin, w = np.searchsorted(edges, scores, side="left"), weights_or_ones(weights, scores.size)
-    members = ((scores[rows], outcomes[rows], w[rows]) for rows in (in_bin == one for one in np.unique(in_bin)))
-    return [(p, float(v.sum()), *(float(np.average(of, weights=v)) for of in (p, o))) for p, o, v in members]
+    in_bin, found = np.searchsorted(edges, scores, side="left"), []
+    for rows in (in_bin == one for one in np.unique(in_bin)):
+        p, w = scores[rows], None if weights is None else weights[rows]
+        mean, rate = (float(np.average(of, weights=w)) for of in (p, outcomes[rows]))
+        found.append((p, float(p.size if w is None else w.sum()), mean, rate))
+    return found
 
 
 def calibration_table(

@@ -127,6 +127,17 @@ def test_a_moved_subscription_rate_is_reported_beside_the_columns():
     assert report.label_reference.known == 1_000
 
 
+CALLED = np.arange(1_000) % 20 < 9  # subscribed: calls find subscribers
+UNDONE, ONE = np.where(CALLED, 1.0, 9.0), np.where(np.arange(1_000) == 0, 1e5, 1.0)
+
+
+@pytest.mark.parametrize(("weights", "level"), [(UNDONE**0, Level.HEAVY), (UNDONE, Level.NONE), (ONE, Level.NONE)])
+def test_rates_of_weighted_outcomes_stand_for_all_contacts(weights, level):
+    before = LabelRate.weighted(np.arange(1_000) % 12 == 0, np.ones(1_000), 0.95)
+    labels = (before, LabelRate.weighted(CALLED, weights, 0.95))
+    assert compare_profiles(profile(), profile(), labels=labels).label_level is level
+
+
 def test_unknown_outcomes_give_no_label_verdict():
     report = compare_profiles(profile(), profile_of_rows(contacts() | {"y": [None] * 1_000}))
     assert report.label_current == LabelRate(0, 0, None, None, None)

@@ -24,7 +24,7 @@ from bank_assets.core.training.folds import (
     resampled_fold,
     time_folds,
 )
-from bank_assets.core.training.recipes import Recipe, RecipeError, named_recipes
+from bank_assets.core.training.recipes import Recipe, RecipeError, default_recipes, named_recipes
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 ECONOMICS = Economics.constant(5.0, 40.0)
@@ -242,7 +242,7 @@ class TestSearch:
         assert (refit.kind, refit.gate.is_promoted) == (PROBATION, False)
 
     def test_names_of_candidates(self):
-        assert len(named_recipes((), 3)) == 20
+        assert named_recipes((), 3) == default_recipes(3)
         (only,) = named_recipes(("xgboost/smote",), 3)
         assert (only.name, only.seed) == ("xgboost/smote", 3)
         with pytest.raises(RecipeError, match=r"BANK_CANDIDATES.*xgboost/magic"):
