@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from bank_assets.contract.contract import Contract
@@ -15,6 +15,7 @@ from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.features.feedback import FEEDBACKS, FULL
 
 PREFIX: Final = "BANK_"
@@ -22,6 +23,7 @@ DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
 DEFAULT_ECONOMICS: Final = Economics.constant(DEFAULT_COST_EUR, DEFAULT_VALUE_EUR)
 # Dagster and MLflow use a path unquoted in the address of a SQLite file, Spark in a list of folders.
 _UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+N = TypeVar("N", bound=float | None)
 
 
 class SettingsError(ValueError):
@@ -54,6 +56,7 @@ class Settings:
         probation: `BANK_PROBATION`, whether the default recipe decides, and is marked, until a first model is promoted.
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
+        learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
         public_url: `BANK_PUBLIC_URL`, base of links in alerts and reports.
@@ -90,6 +93,7 @@ class Settings:
     probation: bool = True
     train_nightly: bool = False
     budget_eur: float | None = None
+    learning: LearningBudget = LearningBudget()
     timezone: str = "Europe/Lisbon"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     public_url: str = "http://127.0.0.1:8000"
@@ -103,6 +107,16 @@ class Settings:
     seed: int = 20_101_117
     revision: str = ""
     contract: Contract = field(default_factory=load_contract)
+
+    def at(self, home: Path) -> Settings:
+        """The same in another home, with registry, artifacts and ledger in its own files."""
+        return replace(
+            self,
+            home=home,
+            mlflow_uri=f"sqlite:///{home / 'mlflow.db'}",
+            mlflow_artifacts=(home / "mlartifacts").as_uri(),
+            ledger_url=f"sqlite:///{home / 'ledger.db'}",
+        )
 
     @property
     def calling(self) -> Economics:
@@ -130,17 +144,15 @@ class Settings:
         return self.home / "dagster"
 
 
-def number(
-    env: Mapping[str, str], name: str, default: float, low: float, high: float, *, is_whole: bool = False
-) -> float:
+def number(env: Mapping[str, str], name: str, default: N, low: float, high: float, is_whole: bool = False) -> float | N:
     """The number of a variable, within its bounds."""
-    text = env.get(PREFIX + name, "")
-    if not text.strip():
+    if not (text := env.get(PREFIX + name, "")).strip():
         return default
     try:
         return number_within(text, low, high, is_whole=is_whole, is_money=name.endswith("_EUR"))
     except NumberError as error:
-        raise SettingsError(f"{PREFIX}{name}: {error}; unset it for the default {default:,.15g}.") from error
+        without = "none" if default is None else f"the default {default:,.15g}"
+        raise SettingsError(f"{PREFIX}{name}: {error}; unset it for {without}.") from error
 
 
 def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -169,8 +181,7 @@ def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str,
 
 def contract_name(env: Mapping[str, str] = os.environ) -> str:
     """`BANK_CONTRACT` as a process in any folder finds it: a path is absolute."""
-    name = env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT
-    path = Path(name).expanduser()
+    path = Path(name := env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT).expanduser()
     return str(path.absolute()) if path.is_file() else name
 
 
@@ -184,23 +195,6 @@ def _contract(env: Mapping[str, str]) -> Contract:
 def names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     """The comma-separated parts of a variable."""
     return tuple(part.strip() for part in env.get(PREFIX + name, "").split(",") if part.strip())
-
-
-class Addresses(TypedDict):
-    """Settings that say where registry, artifacts and ledger are."""
-
-    mlflow_uri: str
-    mlflow_artifacts: str
-    ledger_url: str
-
-
-def embedded_addresses(home: Path) -> Addresses:
-    """Where registry, artifacts and ledger of a home are, unless the environment names servers."""
-    return {
-        "mlflow_uri": f"sqlite:///{home / 'mlflow.db'}",
-        "mlflow_artifacts": (home / "mlartifacts").as_uri(),
-        "ledger_url": f"sqlite:///{home / 'ledger.db'}",
-    }
 
 
 def _home(env: Mapping[str, str], default: Path) -> Path:
@@ -256,18 +250,17 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if env is None else env
     defaults = Settings()
-    home = _home(env, defaults.home)
-    own = embedded_addresses(home)
+    defaults = defaults.at(_home(env, defaults.home))
     return Settings(
-        home=home,
+        home=defaults.home,
         source=env.get(PREFIX + "SOURCE") or defaults.source,
         source_query=env.get(PREFIX + "SOURCE_QUERY") or defaults.source_query,
         source_watermark=env.get(PREFIX + "SOURCE_WATERMARK") or defaults.source_watermark,
         source_password=_secret(env, "SOURCE_PASSWORD"),
         pull_cron=_cron(env, defaults.pull_cron),
-        mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or own["mlflow_uri"],
-        mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or own["mlflow_artifacts"],
-        ledger_url=env.get(PREFIX + "LEDGER_URL") or own["ledger_url"],
+        mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or defaults.mlflow_uri,
+        mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or defaults.mlflow_artifacts,
+        ledger_url=env.get(PREFIX + "LEDGER_URL") or defaults.ledger_url,
         spark_master=env.get(PREFIX + "SPARK_MASTER") or defaults.spark_master,
         spark_memory=env.get(PREFIX + "SPARK_MEMORY") or defaults.spark_memory,
         economics=Economics.constant(
@@ -282,7 +275,12 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         candidates=names(env, "CANDIDATES"),
         probation=flag(env, "PROBATION", defaults.probation),
         train_nightly=flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
-        budget_eur=number(env, "BUDGET_EUR", 0, 0, 1e12) if env.get(PREFIX + "BUDGET_EUR", "").strip() else None,
+        budget_eur=number(env, "BUDGET_EUR", None, 0, MAXIMUM_EUR * 1_000),
+        learning=LearningBudget(
+            number(env, "LEARNING_SHARE", 0, 0, 1),
+            whole(env, "LEARNING_MINIMUM", 0, 0, 1_000_000),
+            number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
+        ),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,

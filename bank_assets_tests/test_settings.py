@@ -34,6 +34,15 @@ def test_a_number_is_read_as_at_every_door(name, text):
     assert load_settings({f"BANK_{name}": " 1 "}) is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "without"), [("BUDGET_EUR", "for none"), ("LEARNING_EUR", "for none"), ("COST_EUR", "for the default 5")]
+)
+def test_a_refused_setting_says_what_holds_without_it(name, without):
+    with pytest.raises(SettingsError, match=f"unset it {without}[.]"):
+        load_settings({f"BANK_{name}": "-1"})
+    assert load_settings({"BANK_BUDGET_EUR": " "}).budget_eur is None
+
+
 @pytest.mark.parametrize("name", ["a b", "[prod]", "{a}", "*", "50%", "#1", "a:b", "ä", "a&b'c\"", "..."])
 def test_a_home_of_any_name_is_one_folder_in_every_address(tmp_path, name):
     settings = load_settings({"BANK_HOME": str(tmp_path / name)})

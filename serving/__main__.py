@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from bank_assets.contract.values import iso_day
+from bank_assets.contract.values import NumberError, iso_day, number_within
 from bank_assets.landing.contract_in_use import check_contract
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import LedgerError, open_ledger, opened_ledger, upgrade
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="create an API key and print it once")
     key.add_argument("name")
     key.add_argument("--scope", action="append", choices=accounts.SCOPES, default=[])
-    key.add_argument("--rate", type=int, default=6_000, help="requests a minute")
+    key.add_argument("--rate", type=_rate, default=6_000, help="requests a minute")
     key.add_argument("--revoke", action="store_true", help="revoke it instead")
     key.set_defaults(run=_key)
     verify = commands.add_parser("verify", help="verify the hash chain of decisions")
@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     erase.add_argument("--yes", action="store_true", help="erase without a prompt")
     erase.set_defaults(run=_erase)
     return parser
+
+
+def _rate(text: str) -> int:
+    try:
+        return int(number_within(text, 1, 1_000_000, is_whole=True))
+    except NumberError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _serve(_parsed: argparse.Namespace, settings: ServingSettings) -> int:

@@ -22,8 +22,9 @@ from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
 from serving.decisions import audit_page as audit
 from serving.decisions import page as predict
-from serving.decisions.api import AuditController, PredictionsController, create_route, report
+from serving.decisions.api import AuditController, PredictionsController, create_route
 from serving.decisions.batches import batch_route
+from serving.decisions.outcome_reports import outcome_route
 from serving.dependencies import Services, providers
 from serving.home import page as home
 from serving.model import page as model
@@ -39,8 +40,9 @@ from serving.web.logs import AccessLog
 from serving.web.problems import handle_exception
 from serving.web.templating import problem_page, static_files, template_config
 
-API: Final = (PredictionsController, report, ModelController, AuditController, WithdrawalsController)
-CONTRACT_ROUTES: Final = (create_route, batch_route, plan_route)  # routes whose bodies follow from the contract
+API: Final = (PredictionsController, ModelController, AuditController, WithdrawalsController)
+# Routes whose bodies follow from the contract.
+CONTRACT_ROUTES: Final = (create_route, batch_route, outcome_route, plan_route)
 # The navigation, in its order; each page brings its routes.
 PAGES: Final = (home.PAGE, predict.PAGE, campaign.PAGE, monitoring.PAGE, model.PAGE, audit.PAGE)
 FLUSH_SECONDS: Final = 0.5

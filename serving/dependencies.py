@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar.di import Provide
 
+from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.landing.register import latest_of
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.store.call_lists import CallListFiles
@@ -41,6 +42,7 @@ class Services:
         self.settings = settings
         self.ledger = open_ledger(platform.ledger_url, migrate=False)
         self.economics = platform.calling
+        self.planning = PlanSettings(platform.calling, learning=platform.learning)
         self.payloads = Payloads.of(platform.contract)
         self.store = ChampionStore(bundles, platform.contract)
         self.registry = registry or Registry(

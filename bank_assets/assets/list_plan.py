@@ -1,33 +1,22 @@
 """The call plan of a scored list, and what is stored of it."""
 
-from collections.abc import Collection
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyarrow as pa
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.call_plan import CallPlan
-from bank_assets.core.economics.economics import Economics
-from bank_assets.core.economics.planner import CallLimits, PlanSettings, plan_calls
-from bank_assets.core.economics.suppression import CUSTOMER_ID, SuppressionList
+from bank_assets.core.economics.planner import PlanSettings, plan_calls
+from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.store.call_lists import ListScores
 from bank_assets.store.warehouse import arrays_of
 
 
-def plan_of(
-    scored: pa.Table,
-    economics: Economics,
-    contract: Contract,
-    budget_eur: float | None,
-    suppressed: Collection[str],
-    *,
-    list_id: str,
-) -> CallPlan:
-    """Choose whom of a scored campaign to call; a budget of None sets no limit."""
+def plan_of(scored: pa.Table, settings: PlanSettings, contract: Contract, list_id: str) -> CallPlan:
+    """Choose whom of a scored campaign to call, by the amounts that its rows carry."""
     rows = arrays_of(scored)
-    settings = PlanSettings(
-        economics.on_record(rows), CallLimits(budget_eur), suppression=SuppressionList.of(suppressed)
-    )
+    settings = replace(settings, economics=settings.economics.on_record(rows))
     return plan_calls(rows["contact_id"], rows["probability"], rows, contract, settings, list_id)
 
 
@@ -45,13 +34,15 @@ def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
 
 
 def called_rows(scored: pa.Table, plan: CallPlan) -> pa.Table:
-    """The called contacts, first call first."""
-    called = scored.take(pa.array(plan.call_order))
-    return called.append_column("rank", pa.array(plan.rank[plan.call_order]))
+    """The called contacts, first call first, with the probability of having been called, and why they are."""
+    order = plan.call_order
+    called = scored.take(pa.array(order)).append_column("rank", pa.array(plan.rank[order]))
+    called = called.append_column("propensity", pa.array(plan.propensity[order]))
+    return called.append_column("reason", pa.array(plan.reason[order].tolist(), pa.string()))
 
 
-def totals_of(plan: CallPlan, economics: Economics) -> dict[str, Any]:
-    """The stored totals of a plan: who is called, the expected profit, and why others are excluded."""
+def totals_of(plan: CallPlan, settings: PlanSettings) -> dict[str, Any]:
+    """The stored totals of a plan, why others are excluded, and what draws it again beside the list's name."""
     called = plan.called.to_dict()
     return {
         "calls": len(plan.call_order),
@@ -60,6 +51,7 @@ def totals_of(plan: CallPlan, economics: Economics) -> dict[str, Any]:
         "expected_profit_eur": float(called["expected_profit_eur"] or 0.0),
         "called": called,
         "everyone": plan.everyone.to_dict(),
-        "economics": economics.to_dict(),
+        "economics": settings.economics.to_dict(),
         "budget_eur": plan.budget_eur,
+        "learning": {**asdict(settings.learning), **plan.summary()["learning"]},
     }

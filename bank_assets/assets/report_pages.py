@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
-import msgspec
 import numpy as np
 from sqlalchemy import Engine
 
@@ -29,6 +28,7 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.contact_store import stored_scores
+from bank_assets.store.home_json import UNREADABLE
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse, arrays_of
 
@@ -108,7 +108,7 @@ def earlier_reports(folder: Path, month: str) -> dict[str, DriftReport]:
     for name in names:
         try:
             found[name] = DriftReport.from_dict(json.loads((folder / f"{name}.json").read_bytes()))
-        except (OSError, ValueError, TypeError, msgspec.ValidationError) as error:
+        except (OSError, *UNREADABLE) as error:
             _log.warning("drift report of %s left out of the page of %s: %s", name, month, error)
     return found
 

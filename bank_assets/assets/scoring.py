@@ -28,6 +28,7 @@ from bank_assets.assets.materialization import (
     reported,
 )
 from bank_assets.contract.contract import Contract
+from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import Contacts
@@ -52,7 +53,7 @@ from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Entry, Warehouse
 
-LIST = DerivedTable("call_list", "2")
+LIST = DerivedTable("call_list", "3")
 # A recalibration is recorded if it moves the log-odds by more than this (a factor of 1.05 in the odds).
 MATERIAL_SHIFT = 0.05
 
@@ -217,13 +218,20 @@ def call_list(
     ledger: LedgerResource,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """Whom to call, ranked by expected profit and cut by budget; earlier lists are kept.
+    """Whom to call, ranked by expected profit and cut by budget, and whom to explore; earlier lists are kept.
 
     Reads: batch_scores, suppressions. Writes: `call_list` and reports/call_lists/*.csv.
-    Guarantees: suppressed customers are never listed; a listed call is expected to pay or, under `BANK_THRESHOLD=f1`,
-    reaches the threshold of the best F1. A list whose days are over keeps its last call list.
+    Guarantees: suppressed customers are never listed; a listed call is expected to pay, or reaches the threshold of
+    the best F1 under `BANK_THRESHOLD=f1`, or was drawn within the learning budget; each has its propensity. A list
+    whose days are over keeps its last call list.
     """
-    economics, suppressed = settings.calling, campaigns.suppressed(ledger.engine)
+    suppressed = campaigns.suppressed(ledger.engine)
+    under = PlanSettings(
+        settings.calling,
+        CallLimits(settings.budget_eur),
+        suppression=SuppressionList.of(suppressed),
+        learning=settings.learning,
+    )
     files, designs = CallListFiles(settings.reports / "call_lists"), ListDesigns(warehouse.root, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
     as_of, delivered = published.as_of if published else "", latest_campaigns(settings.warehouse)
@@ -232,22 +240,22 @@ def call_list(
     def make(due: Wanted) -> None:
         for name, derived in due.items():
             facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
-            called_by = replace(economics, calls_from=facts.get("calls_from"))
-            plan = plan_of(rows, called_by, settings.contract, settings.budget_eur, suppressed, list_id=name)
+            now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
+            plan = plan_of(rows, now, settings.contract, name)
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
             shown = scores_of(rows, facts)
             designs.keep(plan, shown)
             files.write(file, csv_of(plan, shown, name))
             made = {"csv": file, "scores": scored[name].digest}
-            derived.commit(called_rows(rows, plan), {**totals_of(plan, called_by), **made})
+            derived.commit(called_rows(rows, plan), {**totals_of(plan, now), **made})
 
     def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:
         profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in stored.values())
         context.log.info("%d lists, expected profit %.0f EUR", len(stored), profit)
         return {"expected_profit_eur": profit, "lists": list(stored), **column_schema(SCORED_SCHEMA)}
 
-    rules = {**economics.to_dict(), "budget_eur": settings.budget_eur}
+    rules = {**settings.calling.to_dict(), "budget_eur": settings.budget_eur, "learning": asdict(settings.learning)}
     wanted = {
         name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed)], settings=rules)
         for name, entry in scored.items()

@@ -12,7 +12,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import FrameType
@@ -28,7 +27,7 @@ from bank_assets.demo.results import write_summary
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import read_manifest
 from bank_assets.resources.instance import open_instance
-from bank_assets.settings import Settings, contract_name, embedded_addresses
+from bank_assets.settings import Settings, contract_name
 from bank_assets.sources.source import Source, resolve_history
 from bank_assets.sources.uci import SourceError
 
@@ -77,7 +76,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         step_days = parse_step(arguments.step)
         source = resolve_history(settings)
         home = settings.home if arguments.attach else arguments.home or settings.home / "demo"
-        own = settings if arguments.attach else own_settings(settings, home.absolute())
+        own = settings if arguments.attach else settings.at(home.absolute())
         # A closed terminal is treated like Ctrl-C. Ctrl-C gets our handler too: a demo started in the background of a
         # script would ignore it, and so would its servers.
         with _handling(_interrupt), _servers(arguments, own, console) as processes:
@@ -100,11 +99,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     except DemoError as error:
         console.print(str(error), style="red")
         return 1
-
-
-def own_settings(settings: Settings, home: Path) -> Settings:
-    """The same deployment in a home of its own, with its registry and ledger in files there."""
-    return replace(settings, home=home, **embedded_addresses(home))
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     seeds = "replay with N seeds from --seed on; mean ± standard error"
     parser.add_argument("--seeds", type=whole(1), default=1, metavar="N", help=seeds)
-    parser.add_argument("--processes", type=int, choices=(1, 2, 3, 4), default=PROCESSES, help="policies at a time")
+    parser.add_argument("--processes", type=whole(1, 4), default=PROCESSES, help="policies at a time")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

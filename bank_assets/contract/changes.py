@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bank_assets.contract.columns import Column
+from bank_assets.contract.columns import Column, ColumnRole
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError, Problem
 
@@ -27,8 +27,9 @@ def contradictions(stored: Contract, contract: Contract) -> Iterator[Problem]:
             yield from _changes(before, column)
     for column in now.values():
         if not column.is_optional:
+            default = "" if column.role is ColumnRole.CUSTOMER_ID else " and a default"
             yield Problem(
-                f"expected `since` {stored.version + 1} or later and a default, as stored deliveries lack it, found "
+                f"expected `since` {stored.version + 1} or later{default}, as stored deliveries lack it, found "
                 f"since {column.since}",
                 column.source,
             )

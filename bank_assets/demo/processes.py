@@ -20,7 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import psutil
+
+from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.home_json import read_json
 
 LOOPBACK: Final = "127.0.0.1"
 # Dagster's daemon stops its threads and code server in about 5 s; a run that takes longer than this is killed.
@@ -128,7 +132,7 @@ class Processes:
     def _write_record(self) -> None:
         rows = [{"name": name, **identity(process.pid)} for name, process in self.running.items()]
         if rows:
-            self.record.write_text(json.dumps(rows, indent=1))
+            write_atomic(self.record, json.dumps(rows, indent=1).encode())
         else:
             self.record.unlink(missing_ok=True)
 
@@ -167,14 +171,23 @@ def stop_group(leader: int, seconds: float = STOP_SECONDS) -> None:
         _, left = psutil.wait_procs(left, timeout=LEFT_SECONDS)
 
 
+class _Left(msgspec.Struct, frozen=True):
+    name: str
+    pid: int
+    started: float | None
+
+
 def stop_leftovers(record: Path) -> list[str]:
     """Stop what a killed demo left running, and return the names; reused pids are left alone."""
-    if not record.is_file():
+    to_do = "end what an earlier demo left running, then remove the file"
+    try:
+        rows = read_json(record, lambda found: msgspec.convert(found, list[_Left]), "processes of a demo", to_do)
+    except FileNotFoundError:
         return []
     stopped = []
-    for row in json.loads(record.read_text()):
-        if row["started"] and identity(row["pid"])["started"] == row["started"]:
-            stop_group(row["pid"])
-            stopped.append(row["name"])
+    for row in rows:
+        if row.started and identity(row.pid)["started"] == row.started:
+            stop_group(row.pid)
+            stopped.append(row.name)
     record.unlink()
     return stopped

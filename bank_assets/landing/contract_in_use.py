@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,28 +10,33 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import load_contract
 from bank_assets.landing.register import raw_root, read_manifest
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.home_json import read_json
 
 
 def check_contract(warehouse: Path, contract: Contract) -> None:
     """Raise `ContractError` if a contract contradicts the deliveries and tables of a home."""
-    recorded = _recorded(warehouse)
-    if recorded == contract.canonical:
+    if _recorded(warehouse) == contract.canonical.encode():
         return
-    stored = Contract.from_dict(json.loads(recorded)) if recorded else _of_earlier_releases(warehouse)
+    to_do = "restore the file from a backup, or remove it if the contract in use is that of the deliveries"
+    stored: Contract | None
+    try:
+        stored = read_json(_path(warehouse), Contract.from_dict, "the contract of the deliveries", to_do)
+    except FileNotFoundError:
+        stored = _of_earlier_releases(warehouse)
     if stored is not None:
         refuse_contradictions(stored, contract, str(warehouse))
 
 
 def record_contract(warehouse: Path, contract: Contract) -> None:
     """Record a contract that was checked, once there are deliveries: nothing contradicts it before."""
-    if read_manifest(warehouse) and _recorded(warehouse) != contract.canonical:
+    if read_manifest(warehouse) and _recorded(warehouse) != contract.canonical.encode():
         write_atomic(_path(warehouse), contract.canonical.encode())
 
 
-def _recorded(warehouse: Path) -> str:
+def _recorded(warehouse: Path) -> bytes:
     with suppress(FileNotFoundError):
-        return _path(warehouse).read_text(encoding="ascii")
-    return ""
+        return _path(warehouse).read_bytes()
+    return b""
 
 
 def _of_earlier_releases(warehouse: Path) -> Contract | None:

@@ -13,10 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from bank_assets.landing.folders import REFUSED, Found
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import raw_root
 from bank_assets.store.atomic_files import sha256_of, sync_folder, write_atomic
+from bank_assets.store.home_json import UNREADABLE, read_derived
 
 _REASON: Final = ".reason.json"
 _NAME_BYTES: Final = 150  # leaves room for what a reason's name and a temporary file's append
@@ -52,11 +55,7 @@ def left_files(warehouse: Path) -> dict[str, dict[str, Any]]:
 
 def stored_object(path: Path) -> dict[str, Any]:
     """The JSON object of a file that may be deleted at any time; empty if there is none."""
-    with suppress(FileNotFoundError, ValueError):
-        document = json.loads(path.read_bytes())
-        if isinstance(document, dict):
-            return document
-    return {}
+    return read_derived(path, lambda found: msgspec.convert(found, dict[str, Any])) or {}
 
 
 def remember_left(warehouse: Path, left: dict[str, dict[str, Any]]) -> None:
@@ -84,7 +83,7 @@ def refusals(landing: Path, warehouse: Path) -> list[dict[str, Any]]:
         except FileNotFoundError:  # somebody has dealt with it in between
             continue
         document: dict[str, Any] = {"name": path.name.removesuffix(_REASON)}
-        with suppress(ValueError, TypeError):
+        with suppress(*UNREADABLE):
             document |= json.loads(text)
         digest = hashlib.sha256(text).hexdigest()
         moved.append({**_UNKNOWN, **document, "digest": digest, "reason_file": path.name})

@@ -12,15 +12,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.home_json import read_json_lines
 
 SCHEMA_VERSION: Final = 1
-
-
-class ManifestError(ValueError):
-    """The register cannot be read; the message names file and line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,26 +80,8 @@ def object_path(warehouse: Path, sha256: str) -> Path:
     return raw_root(warehouse) / "objects" / sha256[:2] / f"{sha256}.csv"
 
 
-def _parse(line: str, where: str, warehouse: Path) -> Delivery:
-    try:
-        record = json.loads(line)
-        version = record.pop("schema_version")
-        if version != SCHEMA_VERSION:
-            raise ManifestError(
-                f"{where}: expected schema_version {SCHEMA_VERSION}, found {version}; "
-                f"use the release that wrote this warehouse or migrate it."
-            )
-        record["columns"] = tuple(record["columns"])
-        return Delivery(**record, path=object_path(warehouse, record["sha256"]))
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ManifestError(
-            f"{where}: expected one delivery record, found {line[:80]!r} ({error}); restore the file "
-            f"from a backup, or remove it to register the landing folder again."
-        ) from error
-
-
 def read_manifest(warehouse: Path, kind: str | None = None) -> tuple[Delivery, ...]:
-    """All arrivals, oldest first, or those of one kind; raise `ManifestError` if a line cannot be read."""
+    """All arrivals, oldest first, or those of one kind; raise `DamagedFileError` if a line cannot be read."""
     deliveries = _parsed(warehouse, _version(manifest_path(warehouse)))
     return deliveries if kind is None else tuple(delivery for delivery in deliveries if delivery.kind == kind)
 
@@ -115,15 +96,21 @@ def _version(path: Path) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4)
-def _parsed(warehouse: Path, version: tuple[int, ...]) -> tuple[Delivery, ...]:
+def _parsed(warehouse: Path, _version: tuple[int, ...]) -> tuple[Delivery, ...]:
     """All arrivals."""
-    if not version:
-        return ()
-    path = manifest_path(warehouse)
-    # Only LF ends a line: a name may hold other characters that `splitlines` takes for line ends.
-    text = path.read_bytes().decode()
-    lines = text.removesuffix("\n").split("\n") if text else []
-    return tuple(_parse(line, f"{path}:{number}", warehouse) for number, line in enumerate(lines, start=1))
+
+    def parse(record: Any) -> Delivery:
+        if record["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema_version {record['schema_version']}")
+        path = object_path(warehouse, record["sha256"])
+        return msgspec.convert({**record, "path": path}, Delivery, dec_hook=lambda _, value: value)
+
+    to_do = (
+        "restore the file from a backup or use the release that wrote it, or remove it to register the landing folder "
+        "again"
+    )
+    expected = f"one delivery record of schema_version {SCHEMA_VERSION}"
+    return tuple(read_json_lines(manifest_path(warehouse), parse, expected, to_do))
 
 
 def latest_of(warehouse: Path, kind: str) -> dict[str, Delivery]:
@@ -133,13 +120,11 @@ def latest_of(warehouse: Path, kind: str) -> dict[str, Delivery]:
 
 
 def withdrawals(warehouse: Path) -> list[Withdrawal]:
-    """All withdrawals, oldest first."""
-    try:
-        lines = _withdrawals_path(warehouse).read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    records = [json.loads(line) for line in lines if line]
-    return [Withdrawal(**{**one, "contents": tuple(one.get("contents", ()))}) for one in records]
+    """All withdrawals, oldest first; raise `DamagedFileError` if a line cannot be read."""
+    to_do = "restore the file from a backup, or remove the line and take the same back again"
+    return read_json_lines(
+        _withdrawals_path(warehouse), lambda one: msgspec.convert(one, Withdrawal), "one withdrawal", to_do
+    )
 
 
 def standing(warehouse: Path, kind: str) -> tuple[Delivery, ...]:
@@ -176,7 +161,8 @@ def append_manifest(warehouse: Path, arrivals: Iterable[Delivery]) -> None:
 
 
 def append_withdrawals(warehouse: Path, made: Iterable[Withdrawal]) -> None:
-    """Append withdrawals, all or none. The caller holds the lock of the register."""
+    """Append withdrawals, all or none, unless the log is damaged. The caller holds the lock of the register."""
+    withdrawals(warehouse)
     records = [{name: value for name, value in asdict(one).items() if value} for one in made]
     _append(_withdrawals_path(warehouse), records)
 

@@ -100,7 +100,7 @@ class Checkpoint:
                 trace = Trace(*(arrays[one.name] for one in fields(Trace)))
                 named = {name.partition("/")[2]: arrays[name] for name in arrays.files if name.startswith("file/")}
                 head = json.loads(arrays["head"].tobytes())
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             _LOG.warning("checkpoint %s cannot be read (%s); the policy starts again", path.name, error)
             return None
         if len(trace.proba) != n_contacts:

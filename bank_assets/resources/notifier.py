@@ -24,6 +24,7 @@ from bank_assets.core.alerts.alert import DefaultChannel, Tone
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import FILE_NAME, AlertLog, LoggedAlert
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.home_json import read_derived
 from bank_assets.store.locks import lock, locked_if_free
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
@@ -174,16 +175,16 @@ class Notifier:
         write_atomic(self._path(channel), json.dumps(asdict(progress)).encode())
 
     def _progress(self, channel: Channel, now: datetime) -> ChannelProgress:
-        try:
-            return ChannelProgress(**json.loads(self._path(channel).read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError):
-            # A new channel starts with the alerts of the last day, not with the whole history.
-            start = 0
-            for place, alert in self.log.read():
-                with suppress(msgspec.ValidationError):
-                    if now - LoggedAlert.of(alert).at <= NEW_CHANNEL_LOOKS_BACK:
-                        break
-                start = place
-            progress = ChannelProgress(offset=start)
-            self._keep(channel, progress)
-            return progress
+        kept = read_derived(self._path(channel), lambda found: msgspec.convert(found, ChannelProgress))
+        if kept is not None:
+            return kept
+        # A new channel starts with the alerts of the last day, not with the whole history.
+        start = 0
+        for place, alert in self.log.read():
+            with suppress(msgspec.ValidationError):
+                if now - LoggedAlert.of(alert).at <= NEW_CHANNEL_LOOKS_BACK:
+                    break
+            start = place
+        progress = ChannelProgress(offset=start)
+        self._keep(channel, progress)
+        return progress

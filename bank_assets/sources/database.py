@@ -11,12 +11,14 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import URL, Connection, create_engine, text
@@ -31,6 +33,7 @@ from bank_assets.landing.contract_in_use import check_contract
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import publish_if_changed, temporary_beside, write_atomic
+from bank_assets.store.home_json import read_json
 from bank_assets.store.locks import locked
 from bank_assets.store.warehouse import COMPRESSION
 
@@ -97,10 +100,14 @@ def pull(settings: Settings) -> Pulled:
     plain = plain_address(settings)
     origin = hashlib.sha256(f"{plain}\n{settings.source_query}\n{settings.source_watermark}".encode()).hexdigest()
     engine = create_engine(address, connect_args={"connect_timeout": 10} if "psycopg" in address.drivername else {})
+    pulled = None
     try:
         with locked(folder / ".lock"), engine.connect() as connection:
-            return _deliver(connection, settings, folder / f"{origin[:16]}.json")
+            pulled = _deliver(connection, settings, folder / f"{origin[:16]}.json")
+            return pulled  # noqa: RET504 - closing the connection may fail
     except SQLAlchemyError as error:
+        if pulled is not None:
+            return pulled
         cause = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
         raise SourceError(
             f"BANK_SOURCE: expected the rows of {settings.source_query!r} from {plain}, found: {cause}; nothing was "
@@ -146,7 +153,7 @@ def _deliver(connection: Connection, settings: Settings, marks: Path) -> Pulled:
     schema = pa.schema([(column.source, pa.string()) for column in columns])
     with temporary_beside(folder / _NAME) as (stream, temporary):
         with pq.ParquetWriter(stream, schema, compression=COMPRESSION) as writer:
-            for batch in found.mappings().partitions():
+            for batch in found.mappings().partitions(_BATCH_ROWS):  # of a text, SQLAlchemy ignores yield_per here
                 rows = []
                 for row in batch:
                     fields = [_spelled(row[column.source], column, sent) for column in columns]
@@ -166,11 +173,13 @@ def _deliver(connection: Connection, settings: Settings, marks: Path) -> Pulled:
 
 
 def _last(marks: Path) -> Watermark:
-    try:
-        stored = json.loads(marks.read_bytes())
-    except FileNotFoundError:
-        return Watermark()
-    return Watermark(stored["value"], tuple(stored["rows"]))
+    def parse(found: Any) -> Watermark:
+        return msgspec.convert({name: found[name] for name in ("value", "rows")}, Watermark)
+
+    to_do = "nothing was delivered; restore the file from a backup, or remove it to have all rows delivered again"
+    with suppress(FileNotFoundError):
+        return read_json(marks, parse, "how far the database was read", to_do)
+    return Watermark()
 
 
 def _statement(connection: Connection, settings: Settings, before: Watermark) -> tuple[Any, Mapping[str, Any]]:

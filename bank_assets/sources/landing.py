@@ -11,12 +11,14 @@ import filecmp
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, Final
+
+import msgspec
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import Head, codec_of, read_head
@@ -32,6 +34,7 @@ from bank_assets.sources.source import Source, claim_landing, landed_source
 from bank_assets.sources.undated import DELIVERED, completed_head, completed_rows, is_undated, sender_of, source_head
 from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside, write_atomic
 from bank_assets.store.campaign_files import FOLDER
+from bank_assets.store.home_json import read_derived
 
 EXAMPLE: Final = "example.csv"  # the list that every source includes
 EXAMPLE_DAYS: Final = 30  # days of data in the example campaign, which training and evaluation leave out
@@ -186,9 +189,7 @@ def _is_foreign(stream: BinaryIO, temporary: Path, path: Path, our_digest: str |
 
 def _landed_digests(settings: Settings) -> dict[str, str]:
     """The sha256 of each file (`kind/name`) as a landing last wrote it."""
-    with suppress(FileNotFoundError, ValueError):
-        return dict(json.loads(_digests_path(settings).read_bytes()))
-    return {}
+    return read_derived(_digests_path(settings), lambda found: msgspec.convert(found, dict[str, str])) or {}
 
 
 def _digests_path(settings: Settings) -> Path:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from bank_assets.contract.uci import UCI_FILE_COLUMNS
 from bank_assets.landing.formats import is_packed, unpack
@@ -21,6 +22,7 @@ from bank_assets.sources.database import is_database, plain_address
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
 from bank_assets.sources.undated import completed_head, completed_rows, is_undated, sender_of, source_head
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.home_json import DamagedFileError, read_json
 
 _LOG: Final = logging.getLogger(__name__)
 # Where `auto` looks first: the repository's data folder.
@@ -57,14 +59,21 @@ def _marker(landing: Path) -> Path:
 def landed_source(landing: Path) -> Source | None:
     """The source recorded by the last landing; None if nothing was landed yet, or if the record cannot be read."""
     try:
-        record = json.loads(_marker(landing).read_bytes())
+        return _recorded(landing)
+    except (OSError, DamagedFileError) as error:  # senders write to this folder, too
+        _LOG.warning("%s", error)
+        return None
+
+
+def _recorded(landing: Path) -> Source | None:
+    def parse(record: Any) -> Source:
         record.pop("is_real", None)  # of earlier releases
         return Source(**record | {"path": Path(record["path"]) if record["path"] else None})
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError) as error:  # senders write to this folder, too
-        _LOG.warning("%s: expected the record of a source, found %r", _marker(landing), error)
-        return None
+
+    to_do = "restore the file, or remove it if the home shall continue with BANK_SOURCE as it is"
+    with suppress(FileNotFoundError):
+        return read_json(_marker(landing), parse, "the record of the source of this home", to_do)
+    return None
 
 
 def open_from(landing: Path) -> str:
@@ -74,13 +83,13 @@ def open_from(landing: Path) -> str:
 
 
 def claim_landing(source: Source, landing: Path) -> None:
-    """Record the source before anything is landed; raise `SourceError` if the home holds contacts of another source."""
-    holder = landed_source(landing)
-    if holder is None and _marker(landing).exists():
-        raise SourceError(
-            f"{_marker(landing)}: expected the record of the source of this home, found something else; restore the "
-            "file, or remove it if the home shall continue with BANK_SOURCE as it is."
-        )
+    """Record the source before anything is landed.
+
+    Raises:
+        SourceError: the home holds contacts of another source.
+        DamagedFileError: the record of its source cannot be read.
+    """
+    holder = _recorded(landing)
     if holder is not None and holder.family != source.family:
         raise SourceError(
             f"{landing}: expected deliveries from one source, found {holder.label} there and "

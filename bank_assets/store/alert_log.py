@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Annotated, Any, BinaryIO, Final
 import msgspec
 
 from bank_assets.core.alerts.alert import Alert, Tone
+from bank_assets.store.home_json import UNREADABLE
 from bank_assets.store.locks import lock
 
 FILE_NAME: Final = "alerts.jsonl"
@@ -66,7 +68,7 @@ class AlertLog:
         with self.path.open("a+b") as stream:
             lock(stream)
             stream.seek(0)
-            known = {document.get("key") for _, document in _lines(stream)}
+            known = {str(document.get("key")) for _, document in _lines(stream)}
             fresh = [alert for key, alert in wanted.items() if key not in known]
             if fresh:
                 text = "".join(json.dumps(alert.to_dict(self.public_url, self.ui_url)) + "\n" for alert in fresh)
@@ -108,9 +110,5 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
         place += len(line)
         if not line.endswith(b"\n"):
             return  # being written, or torn by a crash; the next writer completes it
-        try:
-            document = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(document, dict):
-            yield place, document
+        with suppress(*UNREADABLE):
+            yield place, msgspec.convert(json.loads(line), dict[str, Any])

@@ -24,6 +24,7 @@ _FORMULA_STARTS: Final = (*"=+-@\t\r\n", "＝", "＋", "－", "＠")  # the full
 COLUMNS: Final = (
     "list_id", "group", "rank", "contact_id", "contact_date", "probability", "probability_low", "probability_high",
     "decile", "expected_profit_eur", "cost_eur", "value_eur", "model_name", "model_version", "model_digest", "as_of",
+    "propensity", "reason",
 )  # fmt: skip
 
 
@@ -67,6 +68,8 @@ def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS)
                 f"{plan.cost_eur[row]:.2f}",
                 f"{plan.value_eur[row]:.2f}",
                 *model,
+                repr(float(plan.propensity[row])),
+                str(plan.reason[row]),
                 *(() if persons is None else (spreadsheet_text(persons[row]),)),
             )
         )

@@ -18,16 +18,18 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.home_json import read_json
 from bank_assets.store.locks import locked
 
 # For tables written from Arrow: 16 % smaller than snappy at the same write time on the 45,211 contacts (measured).
@@ -253,26 +255,17 @@ def _hash_and_flush(path: Path) -> bytes:
 
 
 def _load_manifest(path: Path) -> dict[str, Entry]:
-    """Entries by key, in key order; empty without a file. Raises `WarehouseError` if the file cannot be read."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    try:
-        document = json.loads(text)
-        version = document["schema_version"]
-        if version == _SCHEMA_VERSION:
-            items = document["entries"].items()
-            return dict(sorted((key, Entry(**{**value, "files": tuple(value["files"])})) for key, value in items))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WarehouseError(
-            f"{path}: expected a manifest written by this program, found {error!r}; "
-            f"restore the file from a backup or remove it to rebuild the table."
-        ) from error
-    raise WarehouseError(
-        f"{path}: expected schema_version {_SCHEMA_VERSION}, found {version!r}; "
-        f"use the release that wrote it or remove it to rebuild the table."
-    )
+    """Entries by key, in key order; empty without a file. Raises `DamagedFileError` if the file cannot be read."""
+
+    def parse(document: Any) -> dict[str, Entry]:
+        if document["schema_version"] != _SCHEMA_VERSION:
+            raise ValueError(f"schema_version {document['schema_version']}")
+        return dict(sorted(msgspec.convert(document["entries"], dict[str, Entry]).items()))
+
+    to_do = "restore the file from a backup, use the release that wrote it, or remove it to rebuild the table"
+    with suppress(FileNotFoundError):
+        return read_json(path, parse, f"a manifest of schema_version {_SCHEMA_VERSION}", to_do)
+    return {}
 
 
 def _save_manifest(path: Path, table: str, entries: Mapping[str, Entry]) -> None:

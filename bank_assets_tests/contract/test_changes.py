@@ -43,7 +43,11 @@ def test_what_is_added_or_widened_contradicts_nothing(contract):
         (changed("contact", role=None), "column contact: expected the role channel, found none"),
         (changed("contact_id", source="Kunde"), "column contact_id: expected the name contact_id, found Kunde"),
         (changed("marital", categories=("single", "married"), words=()), "expected the categories divorced to stay"),
-        (with_column(Column("x", "x", ColumnKind.INTEGER, KnownWhen.PRE_CONTACT, "")), "expected `since` 2 or later"),
+        (with_column(Column("x", "x", ColumnKind.INTEGER, KnownWhen.PRE_CONTACT, "")), "2 or later and a default,"),
+        (
+            with_column(Column("p", "p", ColumnKind.STRING, KnownWhen.IDENTIFIER, "", role=ColumnRole.CUSTOMER_ID)),
+            "expected `since` 2 or later, as stored",
+        ),
     ],
 )
 def test_what_stored_rows_contradict_is_named(contract, found):

@@ -96,6 +96,18 @@ def test_rows_without_a_usable_date_belong_to_the_home_month(home, day):
     assert sum(delivery.months.values()) == delivery.rows == 4
 
 
+@pytest.mark.parametrize("day", ["2110-05-05", "2027-01-02", "2026-01-04"])
+def test_days_that_lie_ahead_move_no_time_however_many_rows_have_them(home, day):
+    ahead = [contact(number, day=day) for number in range(40)]
+    home.deliver(delimited(ahead), "ahead.csv")
+    home.deliver(delimited([*ahead, contact(99)]), "mixed.csv")
+    (refused,), (taken,) = (found := home.register()).refused, found.new
+    assert "expected a contact_date as YYYY-MM-DD, not before 2008-05 or after arrival, found none" in refused.problem
+    assert (taken.name, taken.months, taken.last_day) == ("mixed.csv", {"2008-05": 41}, "2008-05-05")
+    assert len(home.alerts()) == 1
+    assert home.register().refused == []
+
+
 def test_a_row_dated_on_the_day_after_arrival_is_no_stray(home):
     home.deliver(delimited([contact(1, (NOW + timedelta(days=1)).date().isoformat())]))
     assert home.register().new[0].stray_rows == 0

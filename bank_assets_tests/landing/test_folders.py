@@ -212,7 +212,7 @@ def test_a_look_at_many_known_files_reads_neither_them_nor_the_register_again(ho
     home.register()
     assert len(home.names()) == 50
     parsed = []
-    monkeypatch.setattr("bank_assets.landing.register._parse", lambda *_: parsed.append(1))
+    monkeypatch.setattr("bank_assets.landing.register.read_json_lines", lambda *_: parsed.append(1))
     monkeypatch.setattr("bank_assets.landing.deliveries.content_of", lambda *_: parsed.append(1))
     before = manifest_path(home.warehouse).stat()
     assert len(home.register().unchanged) == 50

@@ -15,6 +15,7 @@ from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.formats import content_of
 from bank_assets.settings import Settings
+from bank_assets.sources import database
 from bank_assets.sources.database import _spelled, pull
 from bank_assets.sources.source import Source, claim_landing, resolve_history, resolve_source
 from bank_assets.sources.uci import SourceError
@@ -132,6 +133,35 @@ def test_a_pull_that_was_killed_before_it_kept_the_watermark_is_repeated(bank, t
         marks.unlink()
     assert pull(bank.settings).path is None, "the same file is there"
     assert [path.name for path in first.parent.iterdir()] == [first.name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("during", "code"), [("_spelled", 1), ("publish_if_changed", 0)])
+def test_a_database_that_goes_away_during_a_pull_costs_and_repeats_nothing(
+    postgres_server, tmp_path, monkeypatch, capsys, during, code
+):
+    bank = Bank(create_database(postgres_server), tmp_path / "home")
+    for number in range(6):
+        bank.insert(number, f"2010-12-0{number + 1} 10:00:00")
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    real = getattr(database, during)
+
+    def end_connections(*arguments):
+        bank.execute(f"SELECT pg_terminate_backend(pid) {others}")
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_BATCH_ROWS", 2)
+        patch.setattr(database, during, end_connections)
+        assert command.run(None, bank.settings) == code
+    assert ("nothing was delivered" in capsys.readouterr().err.replace("\n", " ")) is (code == 1)
+    delivered = list(bank.settings.landing.rglob("*.parquet"))
+    assert len(delivered) == 1 - code
+    assert pull(bank.settings).rows == 6 * code
+    assert bank.pulled() == []
+    (path,) = bank.settings.landing.rglob("*.parquet")
+    assert pq.read_table(path).column("contact_id").to_pylist() == [f"c-{number}" for number in range(6)]
+    bank.engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from bank_assets.landing.header import DeliveryRefused
 from bank_assets.settings import Settings
 from bank_assets.sources.source import claim_landing, landed_source, open_from, resolve_source
 from bank_assets.sources.uci import SourceError, is_pinned
+from bank_assets.store.home_json import DamagedFileError
 
 
 def offline(folder):
@@ -58,7 +59,7 @@ def test_a_record_of_the_source_that_a_sender_overwrote_stops_no_run_and_claims_
     claim_landing(source, settings.landing)
     (settings.landing / "source.json").write_bytes(content)
     assert (landed_source(settings.landing), open_from(settings.landing)) == (None, "")
-    with pytest.raises(SourceError, match="restore the file, or remove it"):
+    with pytest.raises(DamagedFileError, match="restore the file, or remove it"):
         claim_landing(source, settings.landing)
 
 

@@ -2,15 +2,19 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from bank_assets.assets.list_plan import called_rows, plan_of, scores_of, totals_of
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.call_plan import deciles, ranked
 from bank_assets.core.economics.economics import ColumnAmount, Economics
-from bank_assets.core.economics.planner import PlanSettings, plan_calls
+from bank_assets.core.economics.exploration import LearningBudget
+from bank_assets.core.economics.planner import CallLimits, PlanSettings, plan_calls
+from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.store.call_lists import COLUMNS, HOLDOUT, CallListFiles, csv_of
 
 ECONOMICS = Economics.constant(5.0, 50.0)
@@ -33,12 +37,16 @@ def scored() -> pa.Table:
     )
 
 
+def under(budget_eur: float | None, *suppressed: str) -> PlanSettings:
+    return PlanSettings(ECONOMICS, CallLimits(budget_eur), suppression=SuppressionList.of(suppressed))
+
+
 def rows_of(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
 
 
 def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_page():
-    plan = plan_of(scored(), ECONOMICS, UCI, 20.0, {"c19"}, list_id="spring")
+    plan = plan_of(scored(), under(20.0, "c19"), UCI, "spring")
     content = csv_of(plan, scores_of(scored(), FACTS), "spring")
     rows = rows_of(content)
     assert tuple(rows[0]) == COLUMNS
@@ -46,13 +54,29 @@ def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_pag
     assert [row["decile"] for row in rows] == ["1", "2", "2", "3"]
     assert {(row["model_version"], row["as_of"], row["cost_eur"]) for row in rows} == {("7", "2010-10-19", "5.00")}
     assert called_rows(scored(), plan).column("decile").to_pylist() == [1, 2, 2, 3]
-    assert totals_of(plan, ECONOMICS)["calls"] == 4
+    assert totals_of(plan, under(20.0))["calls"] == 4
     assert rows_of(csv_of(plan, scores_of(scored(), FACTS), "spring", HOLDOUT)) == []
+
+
+def test_a_list_carries_propensities_and_what_draws_it_again():
+    settings = replace(under(40.0, "c19"), learning=LearningBudget(0.2, 2))
+    plan = plan_of(scored(), settings, UCI, "spring")
+    called = called_rows(scored(), plan)
+    rows = rows_of(csv_of(plan, scores_of(scored(), FACTS), "spring"))
+    assert [float(row["propensity"]) for row in rows] == called.column("propensity").to_pylist()
+    assert [row["reason"] for row in rows] == called.column("reason").to_pylist()
+    assert {row["reason"]: float(row["propensity"]) for row in rows} == {
+        "worth_calling": 1.0,
+        "exploration": pytest.approx(2 / 13),
+    }
+    totals = totals_of(plan, settings)
+    assert (totals["learning"]["share"], totals["learning"]["minimum"]) == (0.2, 2)
+    assert totals["learning"]["reserve"] == {"n_calls": 2, "cost_eur": 10.0}
 
 
 def test_a_list_that_names_persons_says_who_they_are_and_calls_nobody_who_objected():
     rows = scored().append_column("customer_id", pa.array([f"k{n // 2}" for n in range(20)]))
-    plan = plan_of(rows, ECONOMICS, UCI, 20.0, {"k9", "c17"}, list_id="spring")
+    plan = plan_of(rows, under(20.0, "k9", "c17"), UCI, "spring")
     found = rows_of(csv_of(plan, scores_of(rows, FACTS), "spring"))
     assert [row["contact_id"] for row in found] == ["c16", "c15", "c14", "c13"]
     assert [row["customer_id"] for row in found] == ["k8", "k7", "k7", "k6"]
@@ -63,7 +87,7 @@ def test_a_list_that_names_persons_says_who_they_are_and_calls_nobody_who_object
 def test_no_cell_of_a_list_begins_as_a_formula():
     ids = ["=HYPERLINK(1)", "=cmd|'/C calc'!A0", "+351912345678", "-2+3", "@SUM(1+1)", "＝1+1", "k-1"]
     rows = scored().set_column(0, "contact_id", pa.array(ids + IDS[len(ids) :]))
-    content = csv_of(plan_of(rows, ECONOMICS, UCI, None, (), list_id="=a"), scores_of(rows, FACTS), "=a")
+    content = csv_of(plan_of(rows, under(None), UCI, "=a"), scores_of(rows, FACTS), "=a")
     cells = [cell for row in csv.reader(io.StringIO(content.decode(), newline="")) for cell in row if cell]
     assert not [cell for cell in cells if cell[0] in "=+-@\t\r\n＝＋－＠"]
     assert "'=a" in cells

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_assets.store.derivations import fingerprint
+from bank_assets.store.home_json import DamagedFileError
 from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError
 
 TABLE = "contacts"
@@ -105,7 +106,7 @@ def test_a_damaged_manifest_is_named_not_overwritten(warehouse, text):
     path = warehouse.root / TABLE / "manifest.json"
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    with pytest.raises(WarehouseError, match=r"manifest\.json: expected a manifest"):
+    with pytest.raises(DamagedFileError, match=r"manifest\.json: expected a manifest"):
         warehouse.write(TABLE, "a", rows(1), "f")
     assert path.read_text() == text
 
@@ -114,7 +115,7 @@ def test_a_manifest_of_another_version_is_refused(warehouse):
     path = warehouse.root / TABLE / "manifest.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"schema_version": 99, "entries": {}}')
-    with pytest.raises(WarehouseError, match="expected schema_version 1, found 99"):
+    with pytest.raises(DamagedFileError, match=r"schema_version 1, found .*schema_version 99.*; .* use the release"):
         warehouse.manifest(TABLE)
 
 

@@ -18,7 +18,9 @@ from litestar.params import RawBody
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
+from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Economics, EconomicsError
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
@@ -64,13 +66,13 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
         body: RawBody,
         store: NamedDependency[ChampionStore],
         suppressions: NamedDependency[Suppressions],
-        economics: NamedDependency[Economics],
+        planning: NamedDependency[PlanSettings],
     ) -> dict[str, Any]:
         """Calls in order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
         data = body_reader.read(body, request.scope["headers"])
         champion, published = store.current, store.state
         return await asyncio.to_thread(
-            lambda: plan_campaign(data, champion, published, economics, suppressions.read(), payloads)
+            lambda: plan_campaign(data, champion, published, planning, suppressions.read(), payloads)
         )
 
     return plan
@@ -132,26 +134,29 @@ def plan_campaign(
     request: PlanRequest,
     champion: Champion,
     published: PublishedState,
-    default: Economics,
+    default: PlanSettings,
     suppression: SuppressionList,
     payloads: Payloads,
 ) -> dict[str, Any]:
     """The answer to a plan request. Its suppressions add to the platform's; nothing takes a person off that list.
 
     Raises:
-        EconomicsError, PlanError, HoldoutError, SuppressionError: an amount, limit, share or rule is unusable.
+        EconomicsError, PlanError, HoldoutError, ExplorationError, SuppressionError: an amount, limit, share or rule is
+            unusable.
     """
     check_date(request.contact_date)
-    contacts, economics = contacts_of(request, payloads), economics_of(request.economics, default)
+    contacts, economics = contacts_of(request, payloads), economics_of(request.economics, default.economics)
     day = request.contact_date or dt.datetime.now(dt.UTC).date()
     scored = score_contacts(contacts, day, champion, published, payloads)
     by_contact, scored = economics_by_contact(contacts, request, economics, scored)
     limits, rules = CallLimits(request.budget_eur, request.capacity), request.rules or RulesRequest()
+    learning = request.learning
     settings = PlanSettings(
         by_contact,
         limits,
         FrequencyRules(rules.max_contacts_in_campaign, rules.min_days_since_previous_contact),
         request.holdout_share,
+        learning=default.learning if learning is None else LearningBudget(**msgspec.structs.asdict(learning)),
     )
     suppression = SuppressionList.of([*suppression.customer_ids, *request.suppressed])
     return _answer(plan_contacts(scored, settings, suppression, request.list_id), economics)
@@ -175,6 +180,7 @@ def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
             "cost_eur": float(plan.cost_eur[row]),
             "value_eur": float(plan.value_eur[row]),
             "expected_profit_eur": float(plan.expected_profit_eur[row]),
+            **_why(plan, row),
         }
         for row in plan.call_order
     ]
@@ -191,5 +197,9 @@ def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
         **plan.summary(),
         "forecast": asdict(planned.forecast),
         "calls": calls,
-        "not_called": [{**names[row], "reason": str(plan.reason[row])} for row in others],
+        "not_called": [{**names[row], **_why(plan, row)} for row in others],
     }
+
+
+def _why(plan: CallPlan, row: Any) -> dict[str, Any]:
+    return {"reason": str(plan.reason[row]), "propensity": float(plan.propensity[row])}

@@ -53,7 +53,7 @@ class ScoredList:
 
     @property
     def seed(self) -> str:
-        """Names the list in the draw of its hold-out group: the same file, the same group."""
+        """Names the list in the draws of its explorers and its hold-out group: the same file, the same draws."""
         return f"{self.file.name}-{self.read.digest[:16]}"
 
 
@@ -124,7 +124,8 @@ class CallLists:
                 "capacity": settings.limits.capacity,
                 "rules": asdict(settings.rules),
                 "holdout_share": settings.holdout_share,
-                "holdout_seed": chosen.seed,
+                "holdout_seed": chosen.seed,  # of all draws
+                "learning": asdict(settings.learning),
                 "suppression_sha256": planned.suppression.digest,
                 "as_of": as_of,
                 "rows_rejected": len(chosen.read.rejected),

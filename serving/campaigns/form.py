@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bank_assets.contract.columns import NumberSigns
-from bank_assets.contract.values import SPACE, NumberError, number_within
-from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
+from bank_assets.contract.values import SPACE, NumberError, number_text, number_within
+from bank_assets.core.economics.economics import MAXIMUM_EUR
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules
 from bank_assets.reports.formats import field_text
@@ -21,27 +22,35 @@ FIELDS: Final = {
     "budget_eur": ("Budget", 0, MAXIMUM_EUR * 1_000),
     "capacity": ("Capacity", 0, 1e9),
     "holdout_pct": ("Hold-out", 0, 50),
+    "learning_pct": ("Share to explore", 0, 100),
+    "learning_calls": ("Fewest explored calls", 0, 1e6),
+    "learning_eur": ("Learning budget", 0, MAXIMUM_EUR * 1_000),
     "rate_without_pct": ("Rate without a call", 0.01, 99.99),
     "max_contacts": ("Most contacts in a campaign", 1, 1_000),
     "min_days": ("Fewest days since the last", 0, 10_000),
 }
-WHOLE: Final = ("capacity", "max_contacts", "min_days")
+WHOLE: Final = ("capacity", "learning_calls", "max_contacts", "min_days")
 
 
-def plan_form(sent: Mapping[str, Any], economics: Economics, signs: NumberSigns) -> PlanForm:
+def plan_form(sent: Mapping[str, Any], default: PlanSettings, signs: NumberSigns) -> PlanForm:
     """The form that an address or a body sends; what is left out is the platform's own."""
+    economics, learning = default.economics, default.learning
     own = {
         "cost_eur": field_text(economics.cost_amount, signs),
         "value_eur": field_text(economics.value_amount, signs),
         "holdout_pct": "0",
+        "learning_pct": number_text(round(learning.share * 100, 9), signs),
+        "learning_calls": str(learning.minimum),
+        "learning_eur": "" if learning.maximum_eur is None else number_text(learning.maximum_eur, signs),
     }
     texts = {name: str(sent.get(name, own.get(name, ""))).strip(SPACE) for name in FIELDS}
     return PlanForm(str(sent.get("list", "")).strip(), **texts)
 
 
-def settings_of(form: PlanForm, default: Economics, signs: NumberSigns) -> PlanSettings:
+def settings_of(form: PlanForm, default: PlanSettings, signs: NumberSigns) -> PlanSettings:
     """What is set, as numbers written by the contract's signs, with the platform's threshold of a call."""
-    needed = {"cost_eur": default.cost_amount.eur is not None, "value_eur": default.value_amount.eur is not None}
+    economics = default.economics
+    needed = {"cost_eur": economics.cost_amount.eur is not None, "value_eur": economics.value_amount.eur is not None}
     faults: list[FieldError] = []
 
     def read(name: str) -> float | None:
@@ -59,9 +68,12 @@ def settings_of(form: PlanForm, default: Economics, signs: NumberSigns) -> PlanS
         raise PayloadError(*faults)
     rate_without = numbers["rate_without_pct"]
     return PlanSettings(
-        default.stating(numbers["cost_eur"], numbers["value_eur"]),
+        economics.stating(numbers["cost_eur"], numbers["value_eur"]),
         CallLimits(numbers["budget_eur"], numbers["capacity"]),
         FrequencyRules(numbers["max_contacts"], numbers["min_days"]),
         (numbers["holdout_pct"] or 0.0) / 100,
         None if rate_without is None else rate_without / 100,
+        learning=LearningBudget(
+            (numbers["learning_pct"] or 0.0) / 100, int(numbers["learning_calls"] or 0), numbers["learning_eur"]
+        ),
     )

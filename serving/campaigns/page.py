@@ -12,7 +12,7 @@ from litestar.params import FromPath, MultipartBody, URLEncodedBody
 from litestar.response import Redirect
 from sqlalchemy import Engine
 
-from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.reports.formats import count
@@ -41,16 +41,16 @@ def campaign(
     call_lists: NamedDependency[CallLists],
     ledger: NamedDependency[Engine],
     suppressions: NamedDependency[Suppressions],
-    economics: NamedDependency[Economics],
+    planning: NamedDependency[PlanSettings],
 ) -> Response[Any]:
     """The plan of the chosen list; the same address gives page or plan alone."""
     store.current  # noqa: B018  without a model the page says so
     signs = call_lists.payloads.contract.signs()
-    form = plan_form(request.query_params, economics, signs)
+    form = plan_form(request.query_params, planning, signs)
     part, fault = None, None
     try:
         if form.list_key:
-            settings = settings_of(form, economics, signs)
+            settings = settings_of(form, planning, signs)
             part = plan_view(*call_lists.planned(form.list_key, settings, store.current, store.state), form)
     except PayloadError as error:
         if is_partial(request):
@@ -131,12 +131,12 @@ def make(
     data: URLEncodedBody[dict[str, Any]],
     store: NamedDependency[ChampionStore],
     call_lists: NamedDependency[CallLists],
-    economics: NamedDependency[Economics],
+    planning: NamedDependency[PlanSettings],
 ) -> Response[Any]:
     """Put the planned list on record and offer its files."""
     signs = call_lists.payloads.contract.signs()
-    form = plan_form(data, economics, signs)
-    planned = call_lists.planned(form.list_key, settings_of(form, economics, signs), store.current, store.state)
+    form = plan_form(data, planning, signs)
+    planned = call_lists.planned(form.list_key, settings_of(form, planning, signs), store.current, store.state)
     kept = call_lists.keep(*planned, identity_of(request).name)
     if not is_partial(request):
         return Redirect(f"/campaign/lists/{kept.id}", status_code=303)

@@ -88,10 +88,10 @@ def score_contacts(
 def plan_contacts(
     scored: ScoredCampaign, settings: PlanSettings, suppression: SuppressionList, list_id: str
 ) -> PlannedCampaign:
-    """Choose whom to call, and forecast the calls; the list's id seeds the draw of its hold-out group.
+    """Choose whom to call, and forecast the calls; the list's id seeds the draws of explorers and hold-out group.
 
     Raises:
-        PlanError, HoldoutError, SuppressionError: a limit, share or rule is unusable.
+        PlanError, HoldoutError, ExplorationError, SuppressionError: a limit, share or rule is unusable.
     """
     plan = plan_calls(
         scored.contact_id,

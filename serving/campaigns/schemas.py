@@ -31,6 +31,16 @@ class RulesRequest(Struct, frozen=True, forbid_unknown_fields=True):
     ) = None
 
 
+class LearningRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Calls that are drawn at random to learn from; the plan reserves them before it chooses the best calls."""
+
+    share: Annotated[float, Meta(ge=0, le=1, description="Of the eligible contacts; 5 % is 0.05.")] = 0.0
+    minimum: Annotated[int, Meta(ge=0, le=1_000_000, description="Fewest explored calls of the list.")] = 0
+    maximum_eur: Annotated[
+        float | None, Meta(description="Largest cost of the explored calls, EUR; none for no limit but the share.")
+    ] = None
+
+
 class ValueByBalance(Struct, frozen=True, forbid_unknown_fields=True):
     """Value of a subscription as a share of the customer's balance, kept between two amounts."""
 
@@ -68,7 +78,10 @@ class PlanRequest(Struct, frozen=True, forbid_unknown_fields=True):
     holdout_share: Annotated[
         float, Meta(ge=0, le=0.5, description="Share kept back at random, to measure the effect.")
     ] = 0.0
+    learning: Annotated[
+        LearningRequest | None, Meta(description="Calls to learn from; the platform's budget if left out.")
+    ] = None
     list_id: Annotated[
         str,
-        Meta(min_length=1, max_length=64, pattern=PRINTABLE, description="Names the list; same name, same hold-out."),
+        Meta(min_length=1, max_length=64, pattern=PRINTABLE, description="Names the list; same name, same draws."),
     ] = "plan"

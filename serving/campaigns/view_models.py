@@ -26,6 +26,9 @@ class PlanForm:
     budget_eur: str = described("Largest total cost, EUR; empty for no limit.")
     capacity: str = described("Largest number of calls; empty for no limit.")
     holdout_pct: str = described("Share kept back at random, per cent.")
+    learning_pct: str = described("Share of the eligible contacts to explore, per cent.")
+    learning_calls: str = described("Fewest explored calls of the list.")
+    learning_eur: str = described("Largest cost of the explored calls, EUR; empty for no limit but the share.")
     rate_without_pct: str = described(
         "Subscription rate assumed without a call, per cent; empty for half of the expected."
     )
@@ -50,6 +53,7 @@ class PlanView:
     notices: list[Notice] = described("What to know about this list: rejected rows, stale days, limits that bind.")
     curve: Chart = described("Expected profit by number of calls, the best first.")
     compared: Table = described("The plan beside calling everyone.")
+    ranking: Table = described("Calls in the order of expected profit beside as many calls in random order.")
     deciles: Sequence[tuple[float, ...]] = described(
         "Tenths of the list by expected profit, the best first: number, contacts, called, and the subscriptions and "
         "profit (EUR) to expect if all were called."
@@ -57,6 +61,7 @@ class PlanView:
     calls: list[int] = described("Rows of the first calls in the list.")
     left_out: dict[str, int] = described("How many are not called, by the reason in words.")
     holdout: list[str] = described("Sentences about the hold-out group and the size of its test.")
+    learning: list[str] = described("Sentences about the explored calls: their cost, and who is out of reach.")
     rejected: list[str] = described("First rows of the file that do not fit, with line and reason.")
 
 

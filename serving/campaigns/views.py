@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.economics.call_plan import DECILES, HELD_OUT, REASON_TEXTS, CallPlan, Totals
+from bank_assets.core.economics.call_plan import DECILES, HELD_OUT, OUT_OF_REACH, REASON_TEXTS, CallPlan, Totals
+from bank_assets.core.economics.exploration import CENTS
 from bank_assets.core.economics.holdout import HoldoutError, detectable_lift, lift_test_size
 from bank_assets.core.words import pct
 from bank_assets.reports.charts import Chart, Marker, Series
@@ -31,20 +32,25 @@ def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm) -> P
         form=form,
         chosen=chosen,
         plan=plan,
-        summary=_summary(called),
+        summary=_summary(plan),
         tiles=_tiles(planned),
         notices=_notices(planned, len(chosen.read.rejected)),
         curve=_curve(planned),
         compared=_compared(called, plan.everyone),
+        ranking=_ranking(plan),
         deciles=_deciles(plan),
         calls=plan.call_order[:SHOWN_CALLS].tolist(),
         left_out={REASON_TEXTS[reason]: n for reason, n in plan.excluded.items()},
         holdout=_holdout(planned),
+        learning=_learning(planned),
         rejected=[one.sentence for one in chosen.read.rejected[:SHOWN_REJECTED]],
     )
 
 
-def _summary(called: Totals) -> str:
+def _summary(plan: CallPlan) -> str:
+    called = plan.called
+    if not plan.everyone.n_calls:
+        return "Nobody may be called: an objection or a rule excludes every contact"
     if not called.n_calls:
         return "Nobody is worth a call under these settings"
     return f"Call {count(called.n_calls)} customers, expect {eur(called.expected_profit_eur)} profit"
@@ -119,6 +125,37 @@ def _compared(called: Totals, everyone: Totals) -> Table:
     ]
     rows = [[name, write(getattr(called, key)), write(getattr(everyone, key))] for name, write, key in figures]
     return Table(["Expected", "This plan", "Everyone"], rows)
+
+
+def _ranking(plan: CallPlan) -> Table:
+    rows = []
+    for one in plan.ranking_worth:
+        best, at_random = one["best_first_eur"], one["random_order_eur"]
+        rows.append([count(one["n_calls"]), eur(best), eur(at_random), eur(best - at_random, signed=True)])
+    return Table(["Calls", "Best first", "At random", "Worth"], rows)
+
+
+def _learning(planned: PlannedCampaign) -> list[str]:
+    plan, budget = planned.plan, planned.settings.learning
+    explored, n_out_of_reach = plan.explored, plan.excluded.get(OUT_OF_REACH, 0)
+    if not budget.is_on:
+        return ["Nobody is called to learn from. Contacts that the plan leaves out stay unknown."]
+    sentences = [
+        f"{count(explored.n_calls)} calls are drawn at random from the other contacts, to learn from, for "
+        f"{eur(explored.cost_eur)}; {count(plan.reserve.calls)} calls and {eur(plan.reserve.cents / CENTS)} were "
+        "reserved for that.",
+        f"The list is expected to earn {eur(plan.learning_loss_eur)} less than without them.",
+    ]
+    if plan.everyone.n_calls < budget.minimum:
+        sentences.append(
+            f"The budget asks for {count(budget.minimum)} explored calls, and only {count(plan.everyone.n_calls)} "
+            "contacts may be called: whoever is not worth a call is explored as far as the limits allow."
+        )
+    if n_out_of_reach:
+        sentences.append(
+            f"{count(n_out_of_reach)} contacts are out of reach of the budget: nothing is learned about such contacts."
+        )
+    return sentences
 
 
 def _deciles(plan: CallPlan) -> list[tuple[float, ...]]:

@@ -1,76 +1,39 @@
-"""`/api/v1/predictions`, `/api/v1/outcomes`, `/api/v1/audit`: decide, read, search, replay, report, verify, erase."""
+"""`/api/v1/predictions`, `/api/v1/audit`: decide, read, search, replay, verify, erase."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, QueryParameter, RawBody
 from sqlalchemy import Engine
 
-from bank_assets.contract.contract import Contract
-from bank_assets.contract.values import found_words
-from bank_assets.ledger import chain, decisions, outcomes
-from serving.decisions.payloads import Payloads, as_text_is_read, checked, usable_id
+from bank_assets.ledger import chain, decisions
+from serving.decisions.payloads import Payloads, checked
 from serving.decisions.record_schemas import (
     DecisionRecord,
     ErasureAnswer,
     ErasureRequest,
-    OutcomeAnswer,
-    OutcomeRequest,
     Replay,
     SearchPage,
     VerifyAnswer,
 )
-from serving.decisions.records import Records, iso_time
+from serving.decisions.records import Records
 from serving.decisions.schemas import Prediction
 from serving.decisions.scoring import DecisionRequest, prediction_of
 from serving.web.access import identity_of, note_decision
 from serving.web.answers import JsonAnswer
-from serving.web.bodies import JsonBody, RawHeaders, fault, read_whole
-from serving.web.openapi import inlined, secured
+from serving.web.bodies import BODY_BYTES, JsonBody, check_either, read_whole
+from serving.web.openapi import secured
 from serving.web.problems import FieldError, PayloadError
 
 PATH = "/api/v1/predictions"
-BODY_BYTES = 65_536
-
-
-def _outcome_of(raw: object) -> OutcomeRequest:
-    """A decoded report of an outcome; its texts are trimmed as the fields of a file are."""
-    read = as_text_is_read(raw)
-    try:
-        return msgspec.convert(read, OutcomeRequest)
-    except msgspec.ValidationError as error:
-        raise PayloadError(fault(str(error), inlined(OutcomeRequest), msgspec.json.encode(read))) from None
-
-
-OUTCOME = JsonBody(
-    OutcomeRequest,
-    _outcome_of,
-    example={"contact_id": "c-1", "y": "yes", "duration": 210},
-    scope="outcomes",
-    problems=(404,),
-)
 ERASURE = JsonBody(ErasureRequest, example={"customer_id": "k-1", "reason": "request of 2026-11-20"}, scope="admin")
-
-
-def read_outcome(body: bytes, headers: RawHeaders, contract: Contract) -> OutcomeRequest:
-    """A report of an outcome, judged as a row of an outcomes delivery is."""
-    data = OUTCOME.read(body, headers)
-    check_either(data, "prediction_id", "contact_id")
-    arrived_at = iso_time("arrived_at", data.arrived_at, keeps_day=True)
-    first, tomorrow = f"{contract.first_month}-01", dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
-    if arrived_at is not None and not first <= arrived_at <= tomorrow.isoformat():
-        # What arrived last is what counts: a report from the future would outweigh every correction to come.
-        expected = f"a time from {first} on that is not in the future"
-        raise PayloadError(FieldError("arrived_at", expected, found_words(data.arrived_at or "")))
-    return msgspec.structs.replace(data, contact_id=usable_id(data.contact_id), arrived_at=arrived_at)
 
 
 def create_route(payloads: Payloads) -> HTTPRouteHandler:
@@ -172,36 +135,6 @@ class PredictionsController(Controller):
         return records.replay(records.get(prediction_id))
 
 
-@post(
-    "/api/v1/outcomes",
-    operation_id="report_outcome",
-    **OUTCOME.route,
-    tags=["outcomes"],
-    request_max_body_size=BODY_BYTES,
-    sync_to_thread=True,
-    summary="Report an outcome",
-)
-def report(
-    request: Request[Any, Any, Any],
-    body: RawBody,
-    ledger: NamedDependency[Engine],
-    payloads: NamedDependency[Payloads],
-) -> Response[OutcomeAnswer]:
-    """201 for a new report (also a correction), 200 for one that is already on record."""
-    data = read_outcome(body, request.scope["headers"], payloads.contract)
-    recorded = outcomes.record(
-        ledger,
-        y=data.y,
-        actor=identity_of(request).name,
-        decision_id=data.prediction_id,
-        contact_id=data.contact_id,
-        duration=data.duration,
-        arrived_at=data.arrived_at,
-    )
-    answer = OutcomeAnswer(recorded.outcome, recorded.is_new, recorded.corrects)
-    return Response(answer, status_code=201 if recorded.is_new else 200)
-
-
 class AuditController(Controller):
     """Proof that the record is whole, and removal of a customer's data."""
 
@@ -244,10 +177,3 @@ class AuditController(Controller):
             decision_id=data.prediction_id,
         )
         return ErasureAnswer(erased)
-
-
-def check_either(body: msgspec.Struct, *names: str) -> None:
-    """Refuse a body that has none or several of some fields."""
-    given = [name for name in names if getattr(body, name) is not None]
-    if len(given) != 1:
-        raise PayloadError(FieldError(names[0], f"one of {', '.join(names)}", " and ".join(given) or "none of them"))

@@ -25,7 +25,7 @@ from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, found_words, is_identifier, iso_day, meant, visible
 from bank_assets.ledger.models import canonical_json
 from serving.decisions.schemas import PredictionRequest, request_type
-from serving.web.bodies import SHOWN, fault, not_json, shown
+from serving.web.bodies import SHOWN, decoded_once, fault, not_json, shown
 from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
 
@@ -281,7 +281,7 @@ def usable_id(value: str | None, name: str = "contact_id") -> str | None:
 def decoded(part: bytes | msgspec.Raw) -> object:
     """One JSON row of an upload."""
     try:
-        return msgspec.json.decode(part)
+        return decoded_once(bytes(part))
     except (UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(not_json(error)) from None
     except msgspec.DecodeError as error:

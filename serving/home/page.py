@@ -20,7 +20,7 @@ from bank_assets.reports.formats import count, eur, number
 from serving.champion.champion import ChampionStore
 from serving.decisions.recorder import Recorder
 from serving.home.view_models import HomePage, HomeState
-from serving.monitoring.reports import Reports
+from serving.monitoring.reports import SUMMARY, Reports
 from serving.monitoring.response_views import LEDGER_UNREADABLE, LoopHistory
 from serving.monitoring.views import ANSWERED_BY_THE_LOOP, alert_lines, fault_notices
 from serving.settings import ServingSettings
@@ -90,9 +90,9 @@ def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None)
     elif store.message.startswith("the registered champion was refused"):
         found.append(Notice(BAD, "The registered champion was refused", f"The old one goes on: {store.message}"))
     summary = reports.run_summary()
-    if summary is None:
+    if summary is None and SUMMARY not in reports.faults:
         found.append(Notice(PLAIN, "No pipeline run is on file", "Run `make run`, or land deliveries and wait."))
-    elif not summary.validation_passed:
+    elif summary and not summary.validation_passed:
         text = "A month failed its gate and is held; the others went on."
         found.append(Notice(BAD, "Validation failed", text, "/monitoring", "See the reports"))
     if loop and loop.stopped_on:  # it stays here until the loop tries again, however old its alert is

@@ -13,12 +13,11 @@ from msgspec import Meta
 
 from bank_assets.landing.register import Withdrawal, withdrawals
 from bank_assets.landing.withdrawals import withdraw
-from serving.decisions.api import BODY_BYTES, check_either
 from serving.decisions.schemas import ContactId, Reason
 from serving.settings import ServingSettings
 from serving.web.access import identity_of
 from serving.web.answers import from_record
-from serving.web.bodies import PRINTABLE, JsonBody
+from serving.web.bodies import BODY_BYTES, PRINTABLE, JsonBody, check_either
 from serving.web.openapi import secured
 from serving.web.problems import NotFoundError
 

@@ -11,6 +11,7 @@ from litestar.response import Template
 from sqlalchemy import Engine
 
 from bank_assets.landing.register import withdrawals
+from bank_assets.store.home_json import DamagedFileError
 from serving.champion.champion import ChampionStore
 from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LEDGER_UNREADABLE, READ_ROWS, LoopHistory, response_view
@@ -42,6 +43,11 @@ def monitoring(
     found = LoopHistory.read(ledger, READ_ROWS)
     if found is None:
         notices.append(LEDGER_UNREADABLE)
+    try:
+        withdrawn = withdrawals(settings.platform.warehouse)
+    except DamagedFileError as error:
+        withdrawn = []
+        notices.append(Notice(BAD, "What was taken back cannot be read", str(error)))
     history, alerts = found or LoopHistory(), reports.alerts(SHOWN_ALERTS)
     notices += fault_notices(reports)
     page = MonitoringPage(
@@ -52,7 +58,7 @@ def monitoring(
         is_ledger_readable=found is not None,
         drift=drift_view(drift, reports.page_of("drift", max(drift))) if drift else None,
         performance=performance_view(performance) if performance else None,
-        withdrawals=withdrawal_lines(withdrawals(settings.platform.warehouse))[:SHOWN_ALERTS],
+        withdrawals=withdrawal_lines(withdrawn)[:SHOWN_ALERTS],
         reports=reports.openable(),
     )
     return show(request, page)

@@ -23,6 +23,7 @@ from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.quality.performance_report import PerformanceReport
 from bank_assets.store.alert_log import FILE_NAME, AlertLog, LoggedAlert
 from bank_assets.store.atomic_files import changed_at
+from bank_assets.store.home_json import UNREADABLE
 from serving.web.templating import static_url
 
 T = TypeVar("T")
@@ -32,7 +33,8 @@ logger = logging.getLogger(__name__)
 OWN_PAGES: Final = ("drift", "retraining", "validation", "replay", "demo")
 OPEN_FOLDERS: Final = ("data_docs", *OWN_PAGES)
 # What people may open: reports hold counts and statistics only. `call_lists` holds customers and stays closed.
-OPEN_FILES: Final = ("performance.json", "run_summary.json")
+SUMMARY: Final = "run_summary.json"
+OPEN_FILES: Final = ("performance.json", SUMMARY)
 OPEN_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -75,7 +77,7 @@ class Reports:
 
     def run_summary(self) -> RunSummary | None:
         """What the last pipeline run said at its end."""
-        return self._read(self.folder / "run_summary.json", lambda found: msgspec.convert(found, RunSummary))
+        return self._read(self.folder / SUMMARY, lambda found: msgspec.convert(found, RunSummary))
 
     def performance(self) -> PerformanceReport | None:
         """Realised performance."""
@@ -122,7 +124,7 @@ class Reports:
             ("replay/index.html", "Replay of the past"),
             ("replay/replay.json", "Replay of the past, figures"),
             ("performance.json", "Realised performance, figures"),
-            ("run_summary.json", "Last run, figures"),
+            (SUMMARY, "Last run, figures"),
         )
         return [(path, name) for path, name in named if (self.folder / path).is_file()]
 
@@ -178,7 +180,7 @@ class Reports:
                 known = self._known[path] = (stamp, parse(json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, msgspec.ValidationError) as error:
+        except (OSError, *UNREADABLE) as error:
             self._fault(path.relative_to(self.folder).as_posix(), f"{error}. The next run writes the report again.")
             return None
         found: T = known[1]

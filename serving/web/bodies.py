@@ -6,6 +6,7 @@ twice the time.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar
@@ -47,6 +48,7 @@ _BOUNDS: Final = (
 T = TypeVar("T")
 
 JSON: Final = "application/json"
+BODY_BYTES: Final = 65_536  # largest body about one thing
 RawHeaders = Iterable[tuple[bytes, bytes]]  # headers as ASGI has them, names in lower case
 
 
@@ -115,11 +117,12 @@ class JsonBody(Generic[T]):
             if name == b"content-encoding" or (name == b"content-type" and value != b"application/json"):
                 check_format(name.decode(), value.decode("latin-1"), (JSON,))
         try:
-            return self._decode(body)
+            found = self._decode(body)
+            decoded_once(body)
         except msgspec.ValidationError as error:
             if self._reread is not None:
                 try:
-                    raw = msgspec.json.decode(body)
+                    raw = decoded_once(body)
                 except (UnicodeDecodeError, RecursionError) as deeper:
                     raise PayloadError(not_json(deeper)) from None
                 except msgspec.DecodeError:
@@ -129,6 +132,33 @@ class JsonBody(Generic[T]):
             raise PayloadError(fault(str(error), self._schema, body)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PayloadError(not_json(error)) from None
+        return found
+
+
+def check_either(body: msgspec.Struct, *names: str) -> None:
+    """Refuse a body that has none or several of some fields."""
+    given = [name for name in names if getattr(body, name) is not None]
+    if len(given) != 1:
+        raise PayloadError(FieldError(names[0], f"one of {', '.join(names)}", " and ".join(given) or "none of them"))
+
+
+def decoded_once(body: bytes) -> object:
+    """The JSON of a body; raise `PayloadError` if an object names a field twice, as either value may be meant."""
+    found = msgspec.json.decode(body)
+    # Looking at each object takes 3 us. A flat one needs no look: every field has a colon, and no text has another.
+    if not isinstance(found, dict) or body.count(b":") > len(found):
+        _EACH_OBJECT.decode(body.decode())
+    return found
+
+
+def _refuse_repeated(fields: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in fields]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise PayloadError(FieldError(twice[:SHOWN], "each field once", "it twice"))
+
+
+_EACH_OBJECT: Final = json.JSONDecoder(object_pairs_hook=_refuse_repeated, parse_int=str)
 
 
 def check_format(header: str, value: str, media_types: tuple[str, ...]) -> None:

@@ -26,6 +26,7 @@ from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger.engine import LedgerError
 from bank_assets.ledger.outcomes import UnknownDecisionError
 from bank_assets.store.campaign_files import UnknownCampaignError
+from bank_assets.store.home_json import DamagedFileError
 from bank_assets.store.registry import RegistryUnavailableError, UnknownVersionError
 
 logger = logging.getLogger(__name__)
@@ -151,6 +152,7 @@ STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((LedgerError, SQLAlchemyError), 503, "ledger", "The ledger cannot be used"),
     ((RegistryUnavailableError,), 503, "registry", "The model registry does not answer"),
     ((BundleError,), 503, "bundle", "The model bundle cannot be used"),
+    ((DamagedFileError,), 503, "home", "A file of the home cannot be read"),
     ((ExplainError,), 503, "bundle", "The model bundle cannot explain"),
 )
 

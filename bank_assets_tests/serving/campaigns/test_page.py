@@ -1,8 +1,6 @@
 """The Campaign page: plan, limits, hold-out, suppression, call list and its files."""
 
-import csv
 import hashlib
-import io
 import os
 from datetime import UTC, datetime
 
@@ -17,38 +15,15 @@ from bank_assets.core.model.scorer import Scorer
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.ledger import campaigns
 from bank_assets.store.call_lists import spreadsheet_text
-from bank_assets_tests.serving.campaigns.lists import delivered
+from bank_assets_tests.serving.campaigns.lists import LIST, delivered, make_list, plan, rows_of
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, soup_of, token_of
 from serving.campaigns.call_lists import read_contacts
 from serving.campaigns.form import FIELDS
 from serving.decisions.payloads import Payloads
 
-LIST = "delivered:example.csv"
-
-
-def plan(client, **settings):
-    response = client.get("/campaign", params={"list": LIST, **settings}, headers=HTMX)
-    assert response.status_code == 200, response.text
-    return soup_of(response)
-
 
 def tile(page, label):
     return next(one for one in page.select(".tile") if one.dt.text == label).select_one(".figure").text
-
-
-def make_list(client, **settings):
-    page = plan(client, **settings)
-    form = page.select_one('form[action="/campaign/lists"]')
-    values = {one["name"]: one["value"] for one in form.select("input")}
-    return client.post("/campaign/lists", data=values, headers=HTMX)
-
-
-def rows_of(client, made, group="calls"):
-    href = next(one["href"] for one in made.select("a[download]") if one["href"].endswith(f"{group}.csv"))
-    response = client.get(href)
-    assert response.headers["content-type"].startswith("text/csv")
-    assert "attachment" in response.headers["content-disposition"]
-    return list(csv.DictReader(io.StringIO(response.text))), response.content
 
 
 def test_the_lists_of_the_register_are_offered_and_nothing_else_that_lies_in_the_folder(client):

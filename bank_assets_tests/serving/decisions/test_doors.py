@@ -14,6 +14,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.landing.campaign_file import read_campaign
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.header import delivery_kinds
@@ -24,8 +25,8 @@ from bank_assets_tests.world.contracts import PERSONS, with_column
 from bank_assets_tests.world.customers import delimited, delivered
 from serving.campaigns.call_lists import example_list, read_contacts
 from serving.campaigns.form import plan_form, settings_of
-from serving.decisions.api import read_outcome
 from serving.decisions.form import default_values, form_of, recorded_values, request_from, sent_values
+from serving.decisions.outcome_reports import read_outcome
 from serving.decisions.payloads import Payloads
 from serving.decisions.uploads import BatchError, csv_rows
 from serving.web.problems import PayloadError
@@ -231,13 +232,16 @@ def test_a_form_shows_numbers_as_it_reads_them():
         ("capacity", "1e3", 'found "1e3"'),
         ("min_days", "30\u00a0", "(did you mean 30?)"),
         ("holdout_pct", "2.500", ""),
+        ("learning_pct", "101", "Share to explore: expected a number from 0 to 100"),
+        ("learning_calls", "2.5", "Fewest explored calls: expected a whole number"),
+        ("learning_eur", "nan", "Learning budget: expected a number from 0"),
         ("budget_eur", "5.50", ""),
         ("capacity", "+300", ""),
     ],
 )  # fmt: skip
 def test_the_fields_of_a_plan_are_read_by_the_same_rule(field, text, said):
-    economics, signs = Economics.constant(5, 50), NumberSigns()
-    found = _refusal(lambda: settings_of(plan_form({field: text}, economics, signs), economics, signs))
+    default, signs = PlanSettings(Economics.constant(5, 50)), NumberSigns()
+    found = _refusal(lambda: settings_of(plan_form({field: text}, default, signs), default, signs))
     assert said in found if said else not found
 
 

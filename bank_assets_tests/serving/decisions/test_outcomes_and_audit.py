@@ -147,9 +147,27 @@ def test_a_hold_out_is_random_but_the_same_for_the_same_list(running, payload):
     assert first["calls"] != other["calls"]
 
 
+def test_a_plan_explores_and_gives_every_contact_its_propensity(running, payload):
+    body = {"contacts": contacts(payload, 60), "contact_date": AS_OF, "capacity": 20, "holdout_share": 0.2}
+    off = running.post("/api/v1/campaigns/plan", json=body).json()
+    assert off["learning"]["reserve"] == {"n_calls": 0, "cost_eur": 0.0}
+    plan = running.post("/api/v1/campaigns/plan", json={**body, "learning": {"share": 0.2}}).json()
+    assert plan["learning"]["reserve"]["n_calls"] == 4
+    everybody = [*plan["calls"], *plan["not_called"]]
+    assert sum(one["propensity"] for one in everybody) == pytest.approx(20 * 0.8)
+    explored = [one["propensity"] for one in everybody if one["reason"] in ("exploration", "beyond_limits")]
+    assert explored == pytest.approx([4 / 44 * 0.8] * len(explored))
+    assert plan["learning"]["expected_loss_eur"] > 0
+    assert [one["n_calls"] for one in plan["ranking_worth"]] == [15, 20, 30]
+    assert all(one["best_first_eur"] > one["random_order_eur"] for one in plan["ranking_worth"])
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        ({"learning": {"share": 5}}, "learning.share"),
+        ({"learning": {"minimum": -1}}, "learning.minimum"),
+        ({"learning": {"maximum_eur": -1}}, None),
         ({"contacts": []}, "contacts"),
         ({"contacts": [{}]}, "contacts[0].age"),
         ({"contacts": [5]}, "contacts[0]."),

@@ -52,3 +52,13 @@ def test_contacts_and_deliveries_are_taken_back_on_record_and_shown(client, ware
 def test_what_never_arrived_or_is_not_named_is_refused(client, warehouse, body, status):
     assert client.post(PATH, json=body).status_code == status
     assert client.get(PATH).json() == {"withdrawals": []}
+
+
+def test_a_damaged_log_hides_no_other_news_and_takes_nothing_more(client, warehouse):
+    path = warehouse / "raw" / "withdrawals.jsonl"
+    path.write_bytes(b'{"reason": "sent by mis')
+    page, made = client.get("/monitoring"), client.post(PATH, json={"contact_id": "c-0", "reason": "never called"})
+    assert (page.status_code, made.status_code, made.json()["type"]) == (200, 503, "/problems/home")
+    assert "What was taken back cannot be read" in page.text
+    assert "withdrawals.jsonl:1: expected one withdrawal" in made.json()["detail"]
+    assert path.read_bytes() == b'{"reason": "sent by mis'

@@ -222,6 +222,7 @@ def test_an_unreadable_report_is_named_and_the_pages_work(empty, name, text):
     monitoring, home = empty.get("/monitoring"), empty.get("/")
     assert (monitoring.status_code, home.status_code) == (200, 200)
     assert f"{name} cannot be read" in soup_of(monitoring).text + soup_of(home).text
+    assert ("No pipeline run is on file" in soup_of(home).text) == (name != "run_summary.json")
     path.unlink()
     assert "cannot be read" not in soup_of(empty.get("/monitoring")).select_one("main").text
 

@@ -101,6 +101,13 @@ def test_a_key_is_printed_once_and_can_be_revoked(home, capsys):
     assert main(["key", "other"]) == 1
 
 
+@pytest.mark.parametrize("text", ["2.000", "1e3", "-1", " ", "0", "60.0", "9999999"])
+def test_a_rate_is_read_as_any_whole_number(home, text, capsys):
+    with pytest.raises(SystemExit):
+        main(["key", "crm", "--scope", "predict", "--rate", text])
+    assert "argument --rate: expected a whole number from 1 to 1,000,000, found" in capsys.readouterr().err
+
+
 def some_decisions(engine, n):
     made = []
     for i in range(n):

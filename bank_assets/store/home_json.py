@@ -1,0 +1,55 @@
+"""JSON files that the platform keeps in its home and reads back, whole or one value a line.
+
+A disk, a restore or an editor may damage them. A record that cannot be made again raises `DamagedFileError` and is
+never written over; anything else reads as missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+# What parsing raises if the content is damaged or of another release.
+UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+class DamagedFileError(ValueError):
+    """A file of the home cannot be read; the message says where, what was expected, what was found, what to do."""
+
+
+def read_json(path: Path, parse: Callable[[Any], T], expected: str, to_do: str) -> T:
+    """What `parse` makes of a file; raises `FileNotFoundError` or `DamagedFileError`."""
+    return _parsed(path.read_bytes(), str(path), parse, expected, to_do)
+
+
+def read_json_lines(path: Path, parse: Callable[[Any], T], expected: str, to_do: str) -> list[T]:
+    """What `parse` makes of each line, blank ones left out; empty without a file. Raises `DamagedFileError`."""
+    try:
+        # Only LF ends a line: a name may hold other characters that `splitlines` takes for line ends.
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    return [
+        _parsed(line, f"{path}:{number}", parse, expected, to_do)
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+
+
+def read_derived(path: Path, parse: Callable[[Any], T]) -> T | None:
+    """What `parse` makes of a file that can be made again; None if it is missing or damaged."""
+    try:
+        return parse(json.loads(path.read_bytes()))
+    except (FileNotFoundError, *UNREADABLE):
+        return None
+
+
+def _parsed(text: bytes, where: str, parse: Callable[[Any], T], expected: str, to_do: str) -> T:
+    try:
+        return parse(json.loads(text))
+    except UNREADABLE as error:
+        found = f"none with {error}" if isinstance(error, KeyError) else f"something else ({str(error).rstrip('.')})"
+        raise DamagedFileError(f"{where}: expected {expected}, found {found}; {to_do}.") from error
