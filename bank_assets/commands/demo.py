@@ -213,9 +213,9 @@ def _replay(play: Play, processes: Processes, console: Console) -> dict[str, Any
     """Replay the same days with the platform and with a model that is trained once."""
     console.print("the same days by the replay, for comparison …")
     span = ["--first-day", str(play.steps[0].first), "--last-day", str(play.results[-1].step.last)]
-    command = ["-m", "bank_assets", "replay", "--policies", "platform,never", "--feedback", "full", "--json", *span]
+    command = ["-m", "bank_assets", "replay", "--policies", "platform,never", "--step", "day", "--json", *span]
     processes.finish("replay", command)
-    document = json.loads((play.settings.reports / "replay-full" / "replay.json").read_text())
+    document = json.loads((play.settings.reports / "replay" / "replay.json").read_text())
     kept = ("profit_eur", "trainings", "searches", "recalibrations", "contacts_called")
     figures = {policy["name"]: {key: policy[key] for key in kept} for policy in document["policies"]}
     fits = [event["day"] for event in document["events"] if event["kind"] == "model"]
