@@ -154,7 +154,15 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "words",
-        [["--policies", "everyone"], ["--policies", ""], ["--first-day", "May"], ["--value=-3"], ["--value", "nan"]],
+        [
+            ["--policies", "everyone"],
+            ["--policies", ""],
+            ["--first-day", "May"],
+            ["--value=-3"],
+            ["--value", "nan"],
+            ["--processes", "2.000"],
+            ["--processes", "5"],
+        ],
     )
     def test_unusable_words_are_refused_by_the_parser(self, home, capsys, words):
         with pytest.raises(SystemExit) as stop:
