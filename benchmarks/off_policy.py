@@ -22,6 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bank_assets.contract.uci import UCI
+from bank_assets.core.economics.exploration import LearningBudget, draw
+from bank_assets.core.economics.holdout import holdout_mask
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.quality.off_policy import LEVEL, Estimate, LoggedCalls, policy_value
@@ -43,36 +45,25 @@ N_SIMULATED = 60
 
 
 def propensities(day, is_best, proba, design):
-    """Inclusion probability of each contact before the hold-out: fixed sizes per day, best calls certain."""
+    """Probability of each contact to be chosen, before the hold-out: a list a day, best calls certain."""
     share, least, _, is_proportional = design
-    chance = is_best.astype(float)
+    chance, cents = is_best.astype(float), np.full(len(day), 100 * int(COST))
     for today in np.unique(day):
+        budget = LearningBudget((0.02, 0.05, 0.1, 0.15, 0.3)[today % 5] if share is None else share, least)
         others = np.flatnonzero((day == today) & ~is_best)
-        part = (0.02, 0.05, 0.1, 0.15, 0.3)[today % 5] if share is None else share
-        size = min(len(others), max(least, round(part * int((day == today).sum()))))
-        score, is_open = proba[others] if is_proportional else np.ones(len(others)), np.ones(len(others), bool)
-        p = np.ones(len(others))
-        while (left := size - int((~is_open).sum())) and is_open.any():
-            p[is_open] = left * score[is_open] / score[is_open].sum()
-            if not (is_open & (p >= 1.0)).any():
-                break
-            is_open &= p < 1.0
-            p = np.minimum(p, 1.0)
-        chance[others] = p if size else 0.0
+        reserve = budget.reserve(cents[day == today], None, None)
+        chance[others], _ = budget.inclusion(reserve, cents[others], proba[others] if is_proportional else None)
     return chance
 
 
-def drawn(rng, day, chance, holdout):
-    """Systematic sampling of each day's explorers over a random order, and the hold-out."""
-    order = np.lexsort((rng.random(len(day)), day))
-    steps = np.cumsum(np.where(chance[order] < 1.0, chance[order], 0.0))
-    called, starts = chance >= 1.0, rng.random(len(day))
-    first = np.searchsorted(day[order], day[order])
-    before = np.where(first > 0, steps[first - 1], 0.0)
-    within = np.round(steps - before, 9) + starts[first]
-    previous = np.where(np.arange(len(day)) == first, starts[first], np.append(0.0, within[:-1]))
-    called[order] |= np.floor(within) > np.floor(previous)
-    return called & (rng.random(len(day)) >= holdout)
+def drawn(seed, day, chance, holdout):
+    """Who is called by the lists of one seed."""
+    names, called = np.arange(len(day)).astype(str), np.zeros(len(day), bool)
+    for today in np.unique(day):
+        at = np.flatnonzero(day == today)
+        called[at] = draw(chance[at], names[at], names[at], f"{seed} {today}")
+        called[at] &= ~holdout_mask(names[at], f"{seed} {today}", holdout)
+    return called
 
 
 def other_intervals(logged, would_call, proba):
@@ -166,9 +157,10 @@ def real_windows(n_seeds):
     at = at[np.argsort(contacts.contact_dates[at], kind="stable")]
     proba, former, outcome = proba[at], former[at], contacts.is_subscribed[at]
     day, month = contacts.contact_dates[at].astype(int), contacts.contact_dates[at].astype("datetime64[M]").astype(int)
-    windows = [np.flatnonzero(period == name) for period in (month, month // 3) for name in np.unique(period)]
+    periods = {"months": month, "quarters": month // 3}
+    windows = [(kind, np.flatnonzero(of == one)) for kind, of in periods.items() for one in np.unique(of)]
     tallies = {}
-    for number, name in enumerate(VALUES):
+    for name in VALUES:
         balance = np.clip(0.02 * contacts.frame["balance"][at], 10.0, 200.0)
         value = np.full(len(at), float(name)) if name.isdigit() else balance
         cost = np.full(len(at), COST)
@@ -180,13 +172,13 @@ def real_windows(n_seeds):
         for design, settings in DESIGNS.items():
             chance = propensities(day, proba * value > COST, proba, settings)
             for seed in range(n_seeds):
-                called = drawn(np.random.default_rng([seed, number]), day, chance, settings[2])
+                called = drawn(f"{seed} {name}", day, chance, settings[2])
                 logged = LoggedCalls(chance * (1.0 - settings[2]), called, outcome & called, cost, value)
                 for policy, would_call in policies.items():
-                    keys = (f"design {design}", f"policy {policy}", f"value {name}", "all")
-                    found = [judged(logged.rows(at), would_call[at], proba[at], outcome[at]) for at in windows]
-                    for key in keys:
-                        tallies.setdefault(key, []).extend(found)
+                    for kind, rows in windows:
+                        found = judged(logged.rows(rows), would_call[rows], proba[rows], outcome[rows])
+                        for key in ("all", kind, f"design {design}", f"policy {policy}", f"value {name}"):
+                            tallies.setdefault(key, []).append(found)
     return tallies
 
 
@@ -204,7 +196,7 @@ def simulated_windows(n_seeds):
             share, least, holdout, is_proportional = tuple(DESIGNS.values())[number % len(DESIGNS)]
             chance = propensities(day, is_best, proba, (share, least, holdout, is_proportional))
             for seed in range(n_seeds):
-                called = drawn(np.random.default_rng([seed, number]), day, chance, holdout)
+                called = drawn(f"{seed} {number}", day, chance, holdout)
                 money = np.full(n, COST), np.full(n, 50.0)
                 logged = LoggedCalls(chance * (1.0 - holdout), called, outcome & called, *money)
                 tally.append(judged(logged, np.ones(n, bool), proba, outcome))

@@ -184,7 +184,8 @@ def _made(report: PerformanceReport) -> Made:
             if latest.get(key) is not None
         },
     }
-    rows = pa.Table.from_pylist(by_month) if by_month else pa.table({"name": pa.array([], pa.string())})
+    flat = [{name: one for name, one in month.items() if name != "everyone"} for month in by_month]
+    rows = pa.Table.from_pylist(flat) if flat else pa.table({"name": pa.array([], pa.string())})
     return Made(rows, {"headline": headline, "report": document}, {"by_month": dg.MetadataValue.md(_table(by_month))})
 
 

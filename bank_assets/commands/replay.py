@@ -20,6 +20,7 @@ from rich.table import Table
 
 from bank_assets.commands import day, number, whole
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
+from bank_assets.core.features.feedback import FEEDBACKS
 from bank_assets.core.training.recipes import RecipeError, named_recipes
 from bank_assets.core.words import pct
 from bank_assets.landing.header import DeliveryRefused
@@ -28,7 +29,6 @@ from bank_assets.replay.figures import uncertainty
 from bank_assets.replay.replay import POLICIES, Job, PolicyOutcome, fingerprint, run_policies
 from bank_assets.replay.world import (
     EXPLORATION_SHARE,
-    FEEDBACKS,
     HISTORY_MONTHS,
     STEPS,
     ReplayError,

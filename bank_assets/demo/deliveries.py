@@ -1,11 +1,14 @@
 """The deliveries of the demo: a source cut into steps, staged beside the home, moved into its landing folder.
 
-Files are moved by a rename, so that they appear complete, as a careful sender would deliver them.
+Files are moved by a rename, so that they appear complete, as a careful sender would deliver them. The contacts of a
+step can be offered as a list of customers first; those that are not called then come without an outcome.
 """
 
 from __future__ import annotations
 
+import csv
 import shutil
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,10 +16,12 @@ from typing import Final
 
 import pandas as pd
 
+from bank_assets.contract.reading import encoding_of, read_rows
 from bank_assets.demo.processes import DemoError
 from bank_assets.settings import Settings
 from bank_assets.sources.landing import Landed, land_source
 from bank_assets.sources.source import Source, claim_landing
+from bank_assets.store.campaign_files import FOLDER
 
 MONTH: Final = "month"
 
@@ -66,10 +71,14 @@ def _month_end(day: date, later: int = 0) -> date:
 
 
 class Sender:
-    """Cuts the source into deliveries; `stage` is a folder on the same file system as the home."""
+    """Cuts the source into deliveries; `stage` is a folder on the same file system as the home.
+
+    `outcomes` are those of all staged contacts by id, called or not, which nobody but the demo knows.
+    """
 
     def __init__(self, source: Source, settings: Settings, stage: Path) -> None:
         self._source, self._settings, self._stage = source, settings, stage
+        self.outcomes: dict[str, bool] = {}
 
     def span(self, start: date) -> tuple[date, date]:
         """First and last day of the source from a day on; `DemoError` if it has no contacts there."""
@@ -88,11 +97,49 @@ class Sender:
 
     def stage(self, step: DemoDelivery) -> int:
         """Write a step's files beside the landing folder; returns the number of contacts."""
-        return sum(self._staged(step.name, step.first, step.last).rows.values())
+        staged, contract = self._staged(step.name, step.first, step.last), self._settings.contract
+        for _, names, rows in self._parts(step):
+            contact, answer = names.index(contract.contact_id.source), names.index(contract.target.source)
+            self.outcomes |= {row[contact]: row[answer] == contract.target.categories[1] for row in rows}
+        return sum(staged.rows.values())
 
-    def deliver(self, step: DemoDelivery) -> list[Path]:
-        """Move a staged step into the landing folder; returns its files there."""
+    def offer(self, step: DemoDelivery) -> str:
+        """Deliver the customers of a staged step as a list to choose from; returns the name of the list."""
+        wanted = self._settings.contract.campaign_columns
+        lines: list[list[str]] = []
+        for _, names, rows in self._parts(step):
+            kept = [at for at, name in enumerate(names) if name in wanted]
+            lines += [[row[at] for at in kept] for row in (rows if lines else (names, *rows))]
+        target = self._settings.landing / FOLDER / f"{step.name}.csv"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _written(self._stage / step.name / "list.csv", lines).rename(target)
+        return step.name
+
+    def deliver(self, step: DemoDelivery, called: Collection[str] | None = None) -> list[Path]:
+        """Move a staged step into the landing folder; returns its files there.
+
+        Only the called have an outcome; None stands for everybody.
+        """
+        if called is not None:
+            known_after = {column.source for column in self._settings.contract.columns if not column.is_input}
+            for path, names, rows in self._parts(step):
+                contact = names.index(self._settings.contract.contact_id.source)
+                lost = [name in known_after for name in names]
+                kept = [
+                    row
+                    if row[contact] in called
+                    else ["" if gone else text for text, gone in zip(row, lost, strict=True)]
+                    for row in rows
+                ]
+                _written(path, [names, *kept])
         return self._move(step.name, "" if step.is_month else f".{step.name}")
+
+    def _parts(self, step: DemoDelivery) -> Iterator[tuple[Path, list[str], list[list[str]]]]:
+        """The staged files of contacts: path, names of columns, rows."""
+        for path in sorted((self._stage / step.name / "landing" / "contacts").glob("*.csv")):
+            with path.open("rb") as stream:
+                head, rows = read_rows(stream, encoding_of(stream))
+                yield path, list(head.columns), [list(row.fields) for row in rows if not row.fault]
 
     def _staged(self, name: str, first: date | None, last: date | None) -> Landed:
         return land_source(self._source, replace(self._settings, home=self._stage / name), first=first, last=last)
@@ -105,3 +152,9 @@ class Sender:
         moved = [path.rename(target / f"{path.stem}{mark}.csv") for path in staged]
         shutil.rmtree(self._stage / name)
         return moved
+
+
+def _written(path: Path, lines: Sequence[Sequence[str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=";").writerows(lines)
+    return path

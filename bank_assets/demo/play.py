@@ -12,6 +12,7 @@ import dagster as dg
 import numpy as np
 from rich.console import Console
 
+from bank_assets.core.features.feedback import CALLED
 from bank_assets.core.response.policy import ResponseAction
 from bank_assets.demo.client import AskingClient
 from bank_assets.demo.deliveries import DemoDelivery, Sender
@@ -29,6 +30,7 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
 from bank_assets.store.alert_log import FILE_NAME, AlertLog
 from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.list_designs import ListDesigns
 
 LOOK_SECONDS: Final = 0.5
 # Limit of the wait for every sensor's first tick, which must not count as a reaction to the first delivery.
@@ -102,7 +104,8 @@ class Play:
             return
         self.client.contact_date = (step.last + timedelta(days=1)).isoformat()
         already = len(self.client.changes)
-        names = [path.name for path in self.sender.deliver(step)]
+        called = self._called(instance, step) if self.settings.feedback == CALLED and self.first_version else None
+        names = [path.name for path in self.sender.deliver(step, called)]
         result = self._now = StepResult(step, contacts, time.time())
         self._tell(f"{step.name}: {contacts:,} contacts arrive in {', '.join(names)}")
         self._wait_until_idle(instance, self.step_timeout_seconds, names)
@@ -115,11 +118,25 @@ class Play:
         result.runs = [parts_of(instance, record) for record in runs_since(instance, result.delivered)]
         result.changes = self.client.changes[max(0, already - 1) :]
         if self.first_version:
-            result.profit = played_profit(self.settings, self.first_version, self.steps[0].first)
+            outcomes = self.sender.outcomes
+            result.profit = played_profit(self.settings, self.first_version, self.steps[0].first, outcomes)
         self.results.append(result)
         if result.profit.contacts:
             write_page(self.settings.reports, self.results, self.source.label)
         self.console.print(result.row(self.client.requests, self.client.failures))
+
+    def _called(self, instance: dg.DagsterInstance, step: DemoDelivery) -> frozenset[str]:
+        """Offer the customers of a step and wait for their call list; returns whom it calls."""
+        name = self.sender.offer(step)
+        self._now.delivered = time.time()
+        self._wait_until_idle(instance, self.step_timeout_seconds)
+        designs = ListDesigns(self.settings.warehouse, CALLED).read()
+        design = max((one for one in designs if one.list_id == name), key=lambda one: one.made_at)
+        counts = f"{int(design.is_called.sum()):,} of {len(design.is_called):,}"
+        self._tell(
+            f"{name}: the list calls {counts} customers, {int((design.is_called & design.is_explored).sum())} to learn"
+        )
+        return frozenset(design.contact_ids[design.is_called].tolist())
 
     def _wait_until_idle(self, instance: dg.DagsterInstance, timeout: float, names: Sequence[str] = ()) -> None:
         """Wait until the loop is idle and report events meanwhile.

@@ -1,7 +1,7 @@
 """The profit of the demo's decisions, compared with a model that is never retrained on the same contacts.
 
-* `profit_eur`: the loop. The decisions in `contact_scores`: each contact as of its own day by the champion then in
-  force, with that day's recalibration, before its outcome is read.
+* `profit_eur`: the loop. The calls of its lists or, where everybody is called, the decisions in `contact_scores`: each
+  contact as of its own day by the champion then in force, with that day's recalibration, before its outcome is read.
 * `profit_never_retrained_eur`: the first champion kept for ever. Its features are still those of each day, which it
   would get from the as-of state anyway; nothing else adapts.
 * `profit_recalibrated_only_eur`: the first champion with the daily recalibration; the rest is the effect of the fits.
@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from bank_assets.core.arrays import DayArray
+from bank_assets.core.features.feedback import CALLED
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.settings import Settings
@@ -29,7 +31,7 @@ from bank_assets.store.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class PlayedProfit:
-    """Profit of the days played so far, EUR; `contacts` is the number of decided contacts with a known outcome."""
+    """Profit of the days played so far, EUR; `contacts` is the number of decided contacts."""
 
     contacts: int = 0
     profit_eur: float = 0.0
@@ -39,31 +41,35 @@ class PlayedProfit:
     by_month: tuple[dict[Any, Any], ...] = ()
 
 
-def played_profit(settings: Settings, first_version: str, first_day: date) -> PlayedProfit:
-    """Measure the days from `first_day` on; `first_version` is the first champion."""
+def played_profit(
+    settings: Settings, first_version: str, first_day: date, outcomes: Mapping[str, bool]
+) -> PlayedProfit:
+    """Measure the days from `first_day` on; `first_version` is the first champion, `outcomes` those of all by id."""
     first = Registry(settings.mlflow_uri, settings.mlflow_artifacts, settings.home / "models").scorer(first_version)
     store, economics, start = Warehouse(settings.warehouse), settings.economics, np.datetime64(first_day, "D")
-    contacts = ContactStore(store, settings.contract).read(passed_months(store))
+    contacts = ContactStore(store, settings.contract, settings.feedback).read(passed_months(store))
     proba = stored_scores(store, contacts.contact_ids)
     if np.isnan(proba).all():
         return PlayedProfit()
     kept = apply_calibrator(first.raw_probability(contacts.features()), first.decision["calibrator"])
     days: DayArray = np.unique(contacts.contact_dates[contacts.contact_dates >= start])
     shifted = recalibrated_day_by_day(contacts.scored(kept), days)
-    judged = (contacts.contact_dates >= start) & contacts.has_outcome & ~np.isnan(proba)
+    is_won = np.array([outcomes.get(contact, False) for contact in contacts.contact_ids])
+    judged = (contacts.contact_dates >= start) & np.isin(contacts.contact_ids, list(outcomes)) & ~np.isnan(proba)
+    is_called = contacts.has_outcome if settings.feedback == CALLED else economics.decide(proba, contacts.frame)
     called = {
-        "profit_eur": economics.decide(proba, contacts.frame),
+        "profit_eur": is_called,
         "profit_never_retrained_eur": economics.decide(kept, contacts.frame),
         "profit_recalibrated_only_eur": economics.decide(shifted, contacts.frame),
         "profit_contact_everyone_eur": np.ones(len(contacts), bool),
     }
-    earned = {name: economics.profit(calls, contacts.is_subscribed, contacts.frame) for name, calls in called.items()}
+    earned = {name: economics.profit(calls, is_won, contacts.frame) for name, calls in called.items()}
     rows = pd.DataFrame(
         {
             "month": contacts.contact_dates.astype("datetime64[M]").astype(str),
             **earned,
             "outcomes": 1,
-            "subscription_rate": contacts.is_subscribed,
+            "subscription_rate": is_won,
             "mean_probability": proba,
         }
     )[judged]

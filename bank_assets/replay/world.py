@@ -17,10 +17,10 @@ from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import plan_statistics
 from bank_assets.core.features.contacts import Contacts, LearningData, ScoredContacts
+from bank_assets.core.features.feedback import FEEDBACKS
 from bank_assets.core.quality.objective import PROFIT
 
 STEPS: Final = {"day": "D", "week": "W", "month": "M"}  # with the frequency in pandas
-FEEDBACKS: Final = ("full", "called")
 HISTORY_MONTHS: Final = 4  # that come before the first day that is decided, unless another one is given
 EXPLORATION_SHARE: Final = 0.03
 MAXIMUM_DELAY_DAYS: Final = 365

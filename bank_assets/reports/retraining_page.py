@@ -65,7 +65,8 @@ from resampled days; one that contains 0 may be chance.</p>
 <td class="num">{{ row.gain }}<br><span class="quiet">{{ row.interval }}</span></td>
 <td><span class="badge {{ row.tone }}">{{ row.verdict }}</span></td></tr>
 {% endfor %}</tbody></table></div>
-<p>Calling everyone would have earned {{ comparison.profit_everyone_eur|count }} EUR on these contacts.</p>
+<p>Calling everyone would have earned {{ comparison.profit_everyone_eur|count }} EUR on these contacts
+{%- if comparison.effective_rows is not none %} and all that they stand for, an estimate from calls{% endif %}.</p>
 <div class="grid two">
 {% for one in drawn %}<div class="card">{{ charts.chart(one) }}</div>{% endfor %}
 </div>

@@ -66,8 +66,8 @@ class ContactStore:
             joined["is_subscribed"].eq(True).to_numpy(dtype=bool),
             self._contract,
         )
-        weights, feedback = feedback_of(contacts.contact_ids, dates, arrived, self._designs.read(), as_of)
-        return replace(contacts, weights=weights).in_time_order(), feedback
+        weights, chance, feedback = feedback_of(contacts.contact_ids, dates, arrived, self._designs.read(), as_of)
+        return replace(contacts, weights=weights, propensity=chance).in_time_order(), feedback
 
     def lists(self, months: Sequence[str]) -> list[str]:
         """Names of the lists that weigh outcomes of some months, for fingerprints; none if every outcome weighs 1."""

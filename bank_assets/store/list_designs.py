@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from bank_assets.core.economics.call_plan import EXPLORATION, CallPlan
-from bank_assets.core.economics.suppression import DUPLICATE
+from bank_assets.core.economics.suppression import DUPLICATE, RULE_TEXTS
 from bank_assets.core.features.feedback import CALLED, ListDesign
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.call_lists import ListScores
@@ -58,7 +58,7 @@ class ListDesigns:
                 datetime.now(UTC).isoformat(),
                 plan.contact_id[rows].tolist(),
                 np.asarray(scores.contact_date).astype(str)[rows].tolist(),
-                plan.propensity[rows].tolist(),
+                np.where(np.isin(plan.reason, list(RULE_TEXTS)), np.nan, plan.propensity)[rows].tolist(),
                 plan.is_called[rows].tolist(),
                 (plan.reason == EXPLORATION)[rows].tolist(),
             )

@@ -1,5 +1,6 @@
 """Parts of the demo that need no Dagster: the calendar of steps, the deliveries, the processes, the client."""
 
+import csv
 import http.server
 import json
 import os
@@ -15,10 +16,13 @@ from typing import ClassVar
 import psutil
 import pytest
 
-from bank_assets.commands.demo import _empty_home
+from bank_assets.commands.demo import LEARNING, _empty_home, calling_by_lists
+from bank_assets.contract.uci import UCI
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.demo.client import AskingClient
 from bank_assets.demo.deliveries import Sender, parse_step, plan_steps
 from bank_assets.demo.processes import DemoError, Processes, free_port, identity, stop_leftovers
+from bank_assets.settings import Settings
 from bank_assets.sources.source import resolve_source
 
 
@@ -80,6 +84,31 @@ def test_history_and_steps_are_delivered_once_each(simulated):
     lines = [line.split(b";")[0] for path in landing.glob("*.csv") for line in path.read_bytes().splitlines()[1:]]
     assert len(lines) == len(set(lines)) == history + rows
     assert not list((simulated.home / "stage").iterdir())
+
+
+def test_only_the_called_of_an_offered_list_have_an_outcome(simulated):
+    sender = Sender(resolve_source(simulated), simulated, simulated.home / "stage")
+    (step,) = plan_steps(date(2010, 9, 1), date(2010, 9, 30), 1, 0)
+    sender.stage(step)
+    offered = simulated.landing / "campaigns" / f"{sender.offer(step)}.csv"
+    with offered.open(newline="") as stream:
+        customers = list(csv.DictReader(stream, delimiter=";"))
+    assert set(customers[0]) == set(UCI.campaign_columns), "a list knows no outcome"
+    called = {row["contact_id"] for row in customers[::3]}
+    (delivered,) = sender.deliver(step, called)
+    with delivered.open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter=";"))
+    assert [row["contact_id"] for row in rows] == [row["contact_id"] for row in customers]
+    assert {row["contact_id"] for row in rows if row["y"] and row["duration"]} == called
+    assert sender.outcomes.keys() == {row["contact_id"] for row in rows}
+    assert all(sender.outcomes[row["contact_id"]] == (row["y"] == "yes") for row in rows if row["y"])
+
+
+def test_the_bank_of_the_demo_calls_by_its_lists_and_explores():
+    own = calling_by_lists(Settings())
+    assert (own.feedback, own.learning) == ("called", LEARNING)
+    stated = LearningBudget(share=0.1)
+    assert calling_by_lists(Settings(learning=stated)).learning == stated
 
 
 def test_a_start_after_the_data_is_refused(simulated):

@@ -151,9 +151,11 @@ def _latest(latest: WindowPerformance | None, matured: int) -> list[Tile]:
         span += f", effective {count(latest.effective_rows)}"
     ends = (latest.observed_expected_low, latest.observed_expected_high)
     ratio = f"{number(ends[0], 2)} to {number(ends[1], 2)}"
+    everyone, basis = eur(latest.profit_everyone_eur), latest.everyone.basis if latest.everyone else ""
+    everyone += f" ({basis})" if basis else ""
     return [
         Tile("Latest window", f"{count(latest.rows)} contacts", span),
-        Tile("Profit", eur(latest.profit_eur), f"everyone {eur(latest.profit_everyone_eur)}"),
+        Tile("Profit", eur(latest.profit_eur), f"everyone {everyone}"),
         Tile("F1", number(latest.f1), f"of the calls {number(latest.f1_of_calls)}"),
         Tile("Observed / expected", number(latest.observed_expected, 2), ratio),
         Tile("AUC", number(latest.roc_auc), f"{number(latest.roc_auc_low)} to {number(latest.roc_auc_high)}"),

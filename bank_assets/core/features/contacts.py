@@ -83,7 +83,7 @@ class ScoredContacts:
     """Contacts with the score they had on their day, and their outcomes; rows in any order, each array (n,).
 
     `proba` is NaN where there was no champion, and `known_on` NaT where no outcome is known. `frame` holds the
-    columns that the economics read. `weights` are as in `Contacts`.
+    columns that the economics read. `weights` and `propensity` are as in `Contacts`.
     """
 
     contact_dates: DayArray
@@ -92,6 +92,7 @@ class ScoredContacts:
     known_on: DayArray
     frame: Rows = field(default_factory=dict)
     weights: FloatArray | None = None
+    propensity: FloatArray | None = None
 
     def __post_init__(self) -> None:
         parts = (self.contact_dates, self.proba, self.is_subscribed, self.known_on)
@@ -119,7 +120,8 @@ class Contacts:
 
     `frame` holds payload columns in delivery names and values. `known_on` is the first day on which the outcome is
     usable; NaT, with `is_subscribed` False, where there is none yet. `weights` are inverse probabilities of having
-    learned each outcome, 0 for never; None stands for ones.
+    learned each outcome, 0 for never; None stands for ones. `propensity` is the probability of being called by a
+    list: 0 for contacts that it could not choose, NaN for those on no list or excluded by a rule, None without lists.
     """
 
     contact_ids: NDArray[Any]
@@ -129,6 +131,7 @@ class Contacts:
     is_subscribed: BoolArray
     contract: Contract
     weights: FloatArray | None = None
+    propensity: FloatArray | None = None
 
     def __post_init__(self) -> None:
         w = self.weights
@@ -177,7 +180,8 @@ class Contacts:
 
     def scored(self, proba: FloatArray) -> ScoredContacts:
         """The contacts with the probabilities that they were given, (n,)."""
-        return ScoredContacts(self.contact_dates, proba, self.is_subscribed, self.known_on, self.frame, self.weights)
+        known = (self.is_subscribed, self.known_on)
+        return ScoredContacts(self.contact_dates, proba, *known, self.frame, self.weights, self.propensity)
 
     def features(self) -> dict[str, NDArray[Any]]:
         """Features of every contact, each as of its own day with its own day's plan."""

@@ -57,7 +57,8 @@ class ListDesign:
     """A call list as a random sample; contacts are distinct, each array (n,).
 
     Lists of one `list_id` are versions of one draw, in the order of `as_of`, the day that a list was made for, and of
-    `made_at`, wall time (ISO). `is_called` are the best calls and the explorers; days are those planned for the calls.
+    `made_at`, wall time (ISO). `is_called` are the best calls and the explorers; `propensity` is NaN for contacts
+    that a rule excludes; days are those planned for the calls.
     """
 
     list_id: str
@@ -100,10 +101,10 @@ def feedback_of(
     arrived_on: DayArray,
     designs: Sequence[ListDesign],
     as_of: np.datetime64 | None = None,
-) -> tuple[FloatArray | None, Feedback]:
+) -> tuple[FloatArray | None, FloatArray | None, Feedback]:
     """Weigh outcomes by the lists that called their contacts, (n,); `arrived_on` is NaT without an outcome.
 
-    Returns the weights of `Contacts`, where None stands for ones, and what they rest on.
+    Returns the weights and propensities of `Contacts`, and what they rest on.
 
     The last version of a list that was made before the call counts. Different lists are drawn independently, so a
     contact on several is called with the probability that at least one chooses it. Contacts from before the first list
@@ -114,18 +115,20 @@ def feedback_of(
     today = today if as_of is None else min(today, as_of)
     designs = [one for one in designs if one.as_of < today]
     if not designs:
-        return None, Feedback({Origin.CALLED_IN_FULL: int(has_outcome.sum())})
+        return None, None, Feedback({Origin.CALLED_IN_FULL: int(has_outcome.sum())})
     listed = _Listed.of(contact_ids, contact_dates, designs)
     months, month = np.unique(contact_dates.astype("datetime64[M]")), listed.called_on.astype("datetime64[M]")
     due = listed.is_called & (listed.called_on < today) & np.isin(month, months)
     made = due & (listed.at >= 0) & has_outcome[listed.at]
     is_followed = (listed.at >= 0) & _followed(listed, due, made, len(designs))[listed.version]
 
-    is_listed, is_chosen, is_odd = (np.zeros(n, bool) for _ in range(3))
+    is_listed, is_chosen, is_odd, is_barred = (np.zeros(n, bool) for _ in range(4))
     chance, missed = np.zeros(n), np.ones(n)
     is_listed[listed.at[listed.at >= 0]] = True
     at, p, is_called = listed.at[is_followed], listed.propensity[is_followed], listed.is_called[is_followed]
     is_chosen[at[is_called]] = True
+    by_rule = ~is_called & np.isnan(p)
+    is_barred[at[by_rule]], p = True, np.where(by_rule, 0.0, p)
     is_odd[at[~(((p > 0.0) | ~is_called & (p == 0.0)) & (p <= 1.0))]] = True
     n_lists, chance[at] = np.bincount(at, minlength=n), p
     np.multiply.at(missed, at, 1.0 - p)
@@ -146,14 +149,10 @@ def feedback_of(
     teaches = origin == origins.index(Origin.CALLED_BY_LIST)
     weights = np.where(origin == origins.index(Origin.CALLED_IN_FULL), 1.0, 0.0)
     weights[teaches] = 1.0 / chance[teaches]
-    on_two_lists = int((has_outcome & teaches & (n_lists > 1)).sum())
-    return weights, Feedback(
-        dict(zip(origins, counts, strict=True)),
-        on_two_lists,
-        int(due.sum()),
-        int(made.sum()),
-        int((made & listed.is_explored).sum()),
-    )
+    is_judged = (teaches | (origin == origins.index(Origin.NOT_CHOSEN))) & ~(is_barred & (chance == 0.0))
+    propensity = np.where(is_judged, chance, np.where(weights > 0.0, 1.0, np.nan))
+    numbers = (has_outcome & teaches & (n_lists > 1), due, made, made & listed.is_explored)
+    return weights, propensity, Feedback(dict(zip(origins, counts, strict=True)), *(int(one.sum()) for one in numbers))
 
 
 @dataclass(frozen=True, slots=True)

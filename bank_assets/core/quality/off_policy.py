@@ -11,14 +11,14 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
-from scipy import special
 
 from bank_assets.core.arrays import BoolArray, FloatArray, effective_size, records_at
+from bank_assets.core.words import pct
 
 LEVEL: Final = 0.9
 MINIMUM_EFFECTIVE_SIZE: Final = 20.0
 """Of the explored calls that an estimate rests on. If none of so many subscribed, the interval of the rate ends below
-10 %. A minimum of successes would select lucky draws: at a rate of 1 % it costs up to 15 points of coverage (ADR 0038).
+10 %. A minimum of successes would select lucky draws: at a rate of 1 % it costs ten points of coverage (ADR 0038).
 """
 CONTINUITY: Final = 0.25  # of a contact: totals of a few subscriptions lie between the ends of a smooth interval
 
@@ -94,6 +94,16 @@ class PolicyValue:
     profit_eur: Estimate | None
     subscriptions: Estimate | None
 
+    @property
+    def basis(self) -> str:
+        """What the answer rests on, or why there is none, in a few words; "" where everything is known."""
+        if self.profit_eur is None:
+            return self.reason.partition(":")[0].lower()
+        if not self.not_called:
+            return ""
+        ends = f"{self.profit_eur.low:,.0f} to {self.profit_eur.high:,.0f} EUR at {pct(self.level, 0)}"
+        return f"{ends}, estimated from {self.explored:,} explored calls"
+
 
 def policy_value(logged: LoggedCalls, would_call: BoolArray, level: float = LEVEL) -> PolicyValue:
     """Estimate what a policy that calls `would_call`, (n,), would have earned on these contacts.
@@ -154,6 +164,8 @@ def _total(
     amount: FloatArray, is_subscribed: BoolArray, odds: FloatArray, missing: FloatArray, level: float
 ) -> Estimate:
     """Sum of the amounts of all that subscribe; `missing` are the amounts of contacts without an outcome, (m,)."""
+    from scipy import special  # here: the web app reads answers, and has no SciPy
+
     known, reach = float(amount[is_subscribed].sum()), float(missing.sum())
     if not reach:
         return Estimate(known, known, known)

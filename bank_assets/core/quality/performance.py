@@ -6,7 +6,7 @@ All time is data time: days are UTC days, and nothing that became known after th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ from bank_assets.core.drift.statistics import observed_expected
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.quality import metrics
+from bank_assets.core.quality.off_policy import LoggedCalls, PolicyValue, policy_value
 from bank_assets.core.quality.performance_report import (
     NO_BASELINE,
     Baseline,
@@ -84,9 +85,15 @@ def measure_performance(
     before = contacts.contact_dates < day
     scored = ~np.isnan(contacts.proba)
     matured = contacts.rows(before & scored & is_matured(contacts, day, policy.maturity_days))
+    listed = contacts.rows(before & scored & _is_comparable(contacts, day, policy.maturity_days))
 
     def window(name: str, rows: ScoredContacts) -> WindowPerformance:
-        return _measure(name, rows, day, economics, baseline, policy)
+        measured = _measure(name, rows, day, economics, baseline, policy)
+        everyone = _everyone(listed, rows, day, economics)
+        if everyone is None:
+            return measured
+        profit = everyone.profit_eur.value if everyone.profit_eur and everyone.calls else None
+        return replace(measured, everyone=everyone, profit_everyone_eur=profit)
 
     def windows(names: NDArray[np.str_]) -> tuple[WindowPerformance, ...]:
         return tuple(window(str(name), matured.rows(names == name)) for name in np.unique(names))
@@ -106,6 +113,27 @@ def measure_performance(
         economics=economics.to_dict(),
         baseline=baseline,
     )
+
+
+def _is_comparable(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> BoolArray:
+    """Which contacts of lists are of days of which each called contact has its final outcome, (n,)."""
+    if contacts.propensity is None:
+        return np.zeros(len(contacts.proba), bool)
+    waiting = (contacts.w > 0.0) & ~is_matured(contacts, as_of, maturity_days)
+    return ~np.isnan(contacts.propensity) & ~np.isin(contacts.contact_dates, contacts.contact_dates[waiting])
+
+
+def _everyone(
+    listed: ScoredContacts, window: ScoredContacts, as_of: np.datetime64, economics: Economics
+) -> PolicyValue | None:
+    """Estimate what calling everyone in the days of a window would have earned; None without lists."""
+    days = listed.contact_dates
+    rows = listed.rows((days >= window.contact_dates.min()) & (days <= window.contact_dates.max()))
+    if rows.propensity is None:
+        return None
+    called, known = rows.w > 0.0, rows.is_subscribed & (rows.known_on <= as_of)
+    amounts = (np.broadcast_to(one, len(called)) for one in (economics.cost(rows.frame), economics.value(rows.frame)))
+    return policy_value(LoggedCalls(rows.propensity, called, known & called, *amounts), np.ones(len(called), bool))
 
 
 def _iso_weeks(days: DayArray) -> NDArray[np.str_]:

@@ -12,6 +12,7 @@ import msgspec
 from bank_assets.core.arrays import checked_version
 from bank_assets.core.drift.report import Level, plain
 from bank_assets.core.features.feedback import Feedback
+from bank_assets.core.quality.off_policy import PolicyValue
 
 PERFORMANCE_SCHEMA_VERSION: Final = 1
 
@@ -48,7 +49,7 @@ class WindowPerformance:
     subscribed. `f1` is at the champion's threshold and `f1_of_calls` that of the decisions. The oracle calls the
     subscribers alone. With weights, `rows` and `assumed_rows` count contacts whose outcome was learned, subscriptions
     are scaled to them, calls and EUR stand for every contact, and the verdict goes by `effective_rows`; None without
-    weights.
+    weights. `everyone` says what the profit of calling everyone rests on; without evidence that profit is None.
     """
 
     name: str
@@ -75,9 +76,10 @@ class WindowPerformance:
     log_loss: float
     calls: int
     profit_eur: float
-    profit_everyone_eur: float
+    profit_everyone_eur: float | None
     profit_oracle_eur: float
     effective_rows: int | None = None
+    everyone: PolicyValue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,9 @@ class PerformanceReport:
         """Return the JSON form: plain types, None for what cannot be computed."""
         document = {"schema_version": PERFORMANCE_SCHEMA_VERSION, **asdict(self)}
         for window in (document["latest"] or {}, *document["weeks"], *document["months"]):
-            if window.get("effective_rows") is None:
-                window.pop("effective_rows", None)
+            for name in ("effective_rows", "everyone"):
+                if window.get(name) is None:
+                    window.pop(name, None)
         return plain(document)
 
     @staticmethod

@@ -29,7 +29,7 @@ def taught(designs, ids="a", *, called_on=CALLED, arrived_on=CALLED):
     """Weights, and the origins of the outcomes."""
     ids = np.asarray(list(ids), dtype=object)
     days, arrived = np.full(len(ids), called_on), np.full(len(ids), arrived_on)
-    weights, found = feedback_of(ids, days, arrived, designs, TODAY)
+    weights, _, found = feedback_of(ids, days, arrived, designs, TODAY)
     return weights.tolist(), {origin for origin, n in found.outcomes.items() if n}, found
 
 
@@ -54,18 +54,29 @@ def test_an_outcome_teaches_by_the_list_that_called_its_contact(designs, weight,
     assert origin in origins
 
 
+def test_propensities_tell_who_could_have_been_called_from_who_could_not():
+    """On a list: explored, not drawn, out of its reach, excluded by a rule; on none; on two, excluded by one; best."""
+    rows = [("a", 0.05, "explored"), ("b", 0.05, "not"), ("c", 0.0, "not"), ("d", np.nan, "not"), ("f", 0.2, "best")]
+    other = design(("f", np.nan, "not"), ("g", 1.0, "best"), list_id="other")
+    ids, days = np.asarray(list("abcdefg"), object), np.full(7, CALLED)
+    arrived_on = np.where(np.isin(ids, ["a", "f", "g"]), days, NOT)
+    weights, propensity, _ = feedback_of(ids, days, arrived_on, [design(*rows), other], TODAY)
+    assert weights == pytest.approx([20.0, 0.0, 0.0, 0.0, 0.0, 5.0, 1.0])
+    assert propensity == pytest.approx([0.05, 0.05, 0.0, np.nan, np.nan, 0.2, 1.0], nan_ok=True)
+
+
 def test_before_the_first_list_everybody_was_called():
     days, ids = np.array([FIRST - DAY, CALLED, CALLED]), np.array(["a", "b", "c"])
-    weights, found = feedback_of(ids, days, days, [design(("a", 0.5, "not"), ("b", 0.5, "best"))])
+    weights, _, found = feedback_of(ids, days, days, [design(("a", 0.5, "not"), ("b", 0.5, "best"))])
     assert weights.tolist() == [1.0, 2.0, 0.0]
     assert [found.outcomes[one] for one in (Origin.CALLED_IN_FULL, Origin.ON_NO_LIST)] == [1, 1]
 
 
 def test_without_a_list_every_outcome_weighs_one():
-    weights, found = feedback_of(np.array(["a"]), np.array([CALLED]), np.array([CALLED]), [], TODAY)
+    weights, _, found = feedback_of(np.array(["a"]), np.array([CALLED]), np.array([CALLED]), [], TODAY)
     assert (weights, found.outcomes, found.n_taught, found.apart) == (None, {Origin.CALLED_IN_FULL: 1}, 1, {})
     nobody = feedback_of(np.array([]), np.array([], "M8[D]"), np.array([], "M8[D]"), [design(("a", 1, "best"))], TODAY)
-    assert nobody == (None, Feedback({Origin.CALLED_IN_FULL: 0}))
+    assert nobody == (None, None, Feedback({Origin.CALLED_IN_FULL: 0}))
 
 
 def test_an_outcome_from_before_its_call_is_no_result_of_it():
@@ -96,7 +107,7 @@ def test_a_list_teaches_if_half_of_its_best_calls_and_of_its_explorers_were_made
     ids = [one for one, *_ in (*best, *explorers)]
     called = [row < made for row in range(10)] + [row < explored for row in range(10)]
     days, arrived = np.full(20, CALLED), np.where(called, CALLED, NOT)
-    weights, found = feedback_of(np.asarray(ids), days, arrived, [design(*best, *explorers)], TODAY)
+    weights, _, found = feedback_of(np.asarray(ids), days, arrived, [design(*best, *explorers)], TODAY)
     assert (found.calls_due, found.calls_made, found.explored) == (20, made + explored, explored)
     assert found.outcomes[Origin.CALLED_BY_LIST] == (made + explored if teaches else 0)
     assert list(found.apart.values()) == ([] if teaches or not made else [made + explored])
@@ -120,9 +131,9 @@ def test_a_list_is_judged_by_the_months_that_are_read():
     rows = [(f"b{row}", 1.0, "best") for row in range(30)]
     both = replace(design(*rows), contact_dates=np.where(np.arange(30) < 3, CALLED, CALLED + 40 * DAY))
     days = np.array([CALLED + 40 * DAY])
-    weights, found = feedback_of(np.array(["b9"]), days, days, [both])
+    weights, _, found = feedback_of(np.array(["b9"]), days, days, [both])
     assert (found.calls_due, weights.tolist()) == (27, [0.0])
-    weights, found = feedback_of(np.array(["b0"]), np.array([CALLED]), np.array([CALLED]), [both], TODAY + 40 * DAY)
+    weights, _, found = feedback_of(np.array(["b0"]), np.array([CALLED]), np.array([CALLED]), [both], TODAY + 40 * DAY)
     assert (found.calls_due, weights.tolist()) == (3, [1.0]), "the other month may be held at its gate"
 
 
@@ -135,6 +146,6 @@ def test_weighted_outcomes_have_the_mean_of_everybody():
         p = np.where(is_best, 0.9, 0.1)
         is_called = rng.random(400) < p
         made = ListDesign(f"{seed}", FIRST, "1", ids, np.full(400, CALLED), p, is_called, ~is_best)
-        w, _ = feedback_of(ids, np.full(400, CALLED), np.where(is_called, CALLED, NOT), [made], TODAY)
+        w, _, _ = feedback_of(ids, np.full(400, CALLED), np.where(is_called, CALLED, NOT), [made], TODAY)
         rates.append((w * outcome * is_called).sum() / 400)
     assert np.mean(rates) == pytest.approx(0.25, abs=0.01)
