@@ -163,6 +163,9 @@ class TestRefusals:
             ["--first-day", "May"],
             ["--value=-3"],
             ["--learning-share", "2"],
+            ["--value", "nan"],
+            ["--processes", "2.000"],
+            ["--processes", "5"],
         ],
     )
     def test_unusable_words_are_refused_by_the_parser(self, home, capsys, words):
