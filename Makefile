@@ -104,6 +104,7 @@ snapshots: env ## rewrite the pinned graph, API, pages, hashes and figures (bank
 soak: env ## full counts of kills and faults, servers, images, the demo, the whole replay
 	# Two at a time: while one test waits (ten minutes without MLflow, a starting server), the other uses the cores.
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "soak" --durations=40 bank_assets_tests
+	mkdir -p "$$BANK_HOME" # the tests have homes of their own
 	$(BIN)/python -m bank_assets replay --json > "$$BANK_HOME/replay.json"
 
 # Needs the real file: BANK_SOURCE, else the download pinned by sha256.

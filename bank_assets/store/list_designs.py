@@ -19,12 +19,9 @@ from bank_assets.core.economics.suppression import DUPLICATE, RULE_TEXTS
 from bank_assets.core.features.feedback import CALLED, ListDesign
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.call_lists import ListScores
+from bank_assets.store.home_json import read_json
 
 FOLDER: Final = "list_designs"
-
-
-class ListDesignError(ValueError):
-    """A stored design cannot be read; the message says what to do."""
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -80,14 +77,13 @@ class ListDesigns:
 
 
 def _read(path: Path) -> ListDesign:
-    try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
-        days = np.asarray([stored.as_of, *stored.contact_dates], dtype="datetime64[D]")
-    except ValueError as error:
-        raise ListDesignError(
-            f"{path}: expected the design of a list as it was kept, found {error}; restore it from a backup, or remove "
-            "it: then the outcomes of its calls teach nothing."
-        ) from error
+    to_do = "restore it from a backup, or remove it: then the outcomes of its calls teach nothing"
+    return read_json(path, _design_of, "the design of a list as it was kept", to_do)
+
+
+def _design_of(found: object) -> ListDesign:
+    stored = msgspec.convert(found, _Stored)
+    days = np.asarray([stored.as_of, *stored.contact_dates], dtype="datetime64[D]")
     return ListDesign(
         stored.list_id,
         days[0],

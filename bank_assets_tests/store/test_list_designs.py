@@ -14,7 +14,8 @@ from bank_assets.store import lineage
 from bank_assets.store.call_lists import ListScores
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.list_designs import ListDesignError, ListDesigns
+from bank_assets.store.home_json import DamagedFileError
+from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.store.test_contact_store import CALL, contacts
 
@@ -59,7 +60,7 @@ def test_a_damaged_design_is_named_with_what_to_do(designs, tmp_path, damage):
     path.write_bytes(
         content[:at] + damage + content[content.index(b',"is_called"') :] if damage[:1] == b'"' else damage
     )
-    with pytest.raises(ListDesignError, match=f"{path.name}: expected the design of a list .* restore it"):
+    with pytest.raises(DamagedFileError, match=f"{path.name}: expected the design of a list .* restore it"):
         designs.read()
 
 
