@@ -15,8 +15,8 @@ from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
-from bank_assets.core.economics.exploration import LearningBudget
-from bank_assets.core.features.feedback import FEEDBACKS, FULL
+from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
+from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
 
 PREFIX: Final = "BANK_"
 DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
@@ -245,11 +245,11 @@ def _secret(env: Mapping[str, str], name: str) -> str:
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment, or from `env`; paths become absolute.
 
-    Raises:
-        SettingsError: a variable has an unusable value; the message names it and what was expected.
+    A variable with an unusable value is a SettingsError, which names it and what was expected.
     """
     env = os.environ if env is None else env
-    defaults = Settings()
+    feedback = _choice(env, "FEEDBACK", FULL, FEEDBACKS)
+    defaults = Settings(learning=USUAL_LEARNING if feedback == CALLED else LearningBudget())
     defaults = defaults.at(_home(env, defaults.home))
     return Settings(
         home=defaults.home,
@@ -277,15 +277,15 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         train_nightly=flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
         budget_eur=number(env, "BUDGET_EUR", None, 0, MAXIMUM_EUR * 1_000),
         learning=LearningBudget(
-            number(env, "LEARNING_SHARE", 0, 0, 1),
-            whole(env, "LEARNING_MINIMUM", 0, 0, 1_000_000),
+            number(env, "LEARNING_SHARE", defaults.learning.share, 0, 1),
+            whole(env, "LEARNING_MINIMUM", defaults.learning.minimum, 0, 1_000_000),
             number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
         ),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
-        feedback=_choice(env, "FEEDBACK", defaults.feedback, FEEDBACKS),
+        feedback=feedback,
         quiet_days=number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),
         sensors_running=flag(env, "SENSORS_RUNNING", defaults.sensors_running),
         sensor_seconds=whole(env, "SENSOR_SECONDS", defaults.sensor_seconds, 1, 3_600),

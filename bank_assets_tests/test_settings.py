@@ -8,6 +8,7 @@ from sqlalchemy.engine import make_url
 
 from bank_assets.__main__ import main
 from bank_assets.contract.errors import ContractError
+from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.settings import SettingsError, load_settings
 
 
@@ -97,3 +98,9 @@ def test_a_password_is_given_as_it_is_or_as_the_file_that_holds_it(tmp_path):
         assert load_settings(given).source_password == "s3cret"
     with pytest.raises(SettingsError, match="BANK_SOURCE_PASSWORD_FILE: expected a readable file, found No such file"):
         load_settings({"BANK_SOURCE_PASSWORD_FILE": str(tmp_path / "none")})
+
+
+def test_lists_explore_where_only_called_contacts_teach():
+    budgets = [load_settings({"BANK_FEEDBACK": one}).learning for one in ("full", "called")]
+    assert budgets == [LearningBudget(), USUAL_LEARNING]
+    assert load_settings({"BANK_FEEDBACK": "called", "BANK_LEARNING_SHARE": "0.1"}).learning.minimum == 8

@@ -34,7 +34,8 @@ KEPT = (
 
 def replayed(contacts: Contacts, name: str, value: float, **changes) -> tuple[dict, World, Trace]:
     """Figures of one policy."""
-    settings = ReplaySettings(Economics.constant(5.0, value), np.datetime64(UCI.month_after(HISTORY_MONTHS)), **changes)
+    first, learned = np.datetime64(UCI.month_after(HISTORY_MONTHS)), {"feedback": "full"} | changes
+    settings = ReplaySettings(Economics.constant(5.0, value), first, **learned)
     world = World(contacts, settings)
     policy = make_policy(name, settings)
     trace, started = Trace.empty(len(world)), time.process_time()

@@ -20,7 +20,9 @@ from rich.table import Table
 
 from bank_assets.commands import day, number, whole
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
-from bank_assets.core.features.feedback import FEEDBACKS
+from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
+from bank_assets.core.economics.holdout import MAXIMUM_SHARE
+from bank_assets.core.features.feedback import CALLED, FEEDBACKS
 from bank_assets.core.training.recipes import RecipeError, named_recipes
 from bank_assets.core.words import pct
 from bank_assets.landing.header import DeliveryRefused
@@ -28,7 +30,6 @@ from bank_assets.replay.contacts import History, read_history
 from bank_assets.replay.figures import uncertainty
 from bank_assets.replay.replay import POLICIES, Job, PolicyOutcome, fingerprint, run_policies
 from bank_assets.replay.world import (
-    EXPLORATION_SHARE,
     HISTORY_MONTHS,
     STEPS,
     ReplayError,
@@ -43,8 +44,11 @@ from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic
 
 PROCESSES: Final = 2
-ARGUMENTS: Final = ("last_day", "outcome_delay_days", "step", "feedback", "exploration_share")
-TABLE_WIDTH: Final = 120  # if stdout is no terminal
+ARGUMENTS: Final = ("last_day", "outcome_delay_days", "step", "feedback", "holdout_share")
+COLUMNS: Final = (
+    "profit EUR", "of oracle", "calls", "explored", "explored EUR", "AUC", "F1", "calibrated", "trainings", "cpu s",
+)  # fmt: skip
+TABLE_WIDTH: Final = 130  # if stdout is no terminal
 
 
 def _day(text: str) -> np.datetime64:
@@ -70,12 +74,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first-day", type=_day, help="first day decided (default: after four months)")
     parser.add_argument("--last-day", type=_day, help="last day decided (default: the last contact)")
     delay = "days until an outcome is usable (default: 1)"
+    since = "first day that is counted; earlier days are decided as ever (default: the first day decided)"
+    parser.add_argument("--count-from", type=_day, help=since)
     parser.add_argument("--outcome-delay-days", type=whole(), default=1, help=delay)
     parser.add_argument("--step", choices=STEPS, default="day", help="how often the policies assess and refit")
     parser.add_argument("--policies", type=_names, default=list(POLICIES), help="comma-separated (default: all)")
-    parser.add_argument("--feedback", choices=FEEDBACKS, default="full", help="learn from all contacts, or called ones")
-    share = f"with --feedback called: share of the others called at random (default: {EXPLORATION_SHARE})"
-    parser.add_argument("--exploration-share", type=number(), default=EXPLORATION_SHARE, help=share)
+    learned = "learn from called contacts alone, or as if every outcome were known (default: called)"
+    parser.add_argument("--feedback", choices=FEEDBACKS, default=CALLED, help=learned)
+    share = f"explored calls of a list, as a share of its contacts (default: {USUAL_LEARNING.share:g})"
+    parser.add_argument("--learning-share", type=number(0.0, 1.0), default=USUAL_LEARNING.share, help=share)
+    least = f"smallest number of explored calls of a list (default: {USUAL_LEARNING.minimum})"
+    parser.add_argument("--learning-minimum", type=whole(), default=USUAL_LEARNING.minimum, help=least)
+    held_out = "share of the chosen contacts of a list that is not called (default: 0)"
+    parser.add_argument("--holdout-share", type=number(0.0, MAXIMUM_SHARE), default=0.0, help=held_out)
     parser.add_argument(
         "--seed", type=whole(0, 2**31 - 1), help="seed of fits, samplers, searches, exploration (default: BANK_SEED)"
     )
@@ -103,6 +114,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             candidates=settings.candidates,
             probation=settings.probation,
             objective=settings.objective,
+            learning=LearningBudget(args.learning_share, args.learning_minimum),
             **{name: getattr(args, name) for name in ARGUMENTS},
         )
         named_recipes(settings.candidates, replay.seed)
@@ -112,6 +124,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if history.left_out:
             console.print(f"{history.left_out} rows left out: outside the contract, or delivered twice")
         world = World(history.contacts, replay)
+        since = _counted_from(args, world)
     except (EconomicsError, ReplayError, RecipeError, SourceError, DeliveryRefused) as error:
         console.print(str(error), style="red")
         return 2
@@ -119,10 +132,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     for seed in range(replay.seed, replay.seed + args.seeds):
         seeded = replace(replay, seed=seed)
         folder = settings.home / "replay" / fingerprint(history.digest, seeded)
-        runs.append(_replayed(args, Job(history.contacts, seeded, folder), len(world.days)))
-    document = _document(history, replay, world, runs)
+        runs.append(_replayed(args, Job(history.contacts, seeded, folder, since), len(world.days)))
+    document = {**_document(history, replay, world, runs), "counted_from": str(since)}
     events = [asdict(event) for event in runs[0][_followed(runs[0])].counts.events]
-    name = "replay" if replay.feedback == "full" else f"replay-{replay.feedback}"
+    name = "replay" if replay.feedback == CALLED else f"replay-{replay.feedback}"
     folder = write_report(settings.reports / name, {**document, "events": events})
     if args.json:
         sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
@@ -130,6 +143,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         Console(width=None if sys.stdout.isatty() else TABLE_WIDTH, markup=False).print(_table(document))
     console.print(f"report: {folder / 'index.html'}")
     return 0
+
+
+def _counted_from(args: argparse.Namespace, world: World) -> np.datetime64:
+    since, last = args.count_from or world.settings.first_day, world.dates[world.is_decided].max()
+    if since > last:
+        raise ReplayError(f"count from: expected a day up to {last}, found {since}; choose an earlier one.")
+    return since
 
 
 def _replayed(args: argparse.Namespace, job: Job, days: int) -> dict[str, PolicyOutcome]:
@@ -153,8 +173,8 @@ def _document(
     amounts, platform = replay.economics.to_dict(), runs[0].get("platform")
     return {
         **{name: amounts[name] for name in (VALUE_COLUMN, COST_COLUMN)},
-        **{name: getattr(replay, name) for name in ("outcome_delay_days", "step", "feedback", "seed")},
-        "exploration_share": replay.exploration_share if replay.feedback == "called" else None,
+        **{name: getattr(replay, name) for name in ("outcome_delay_days", "step", "feedback", "holdout_share", "seed")},
+        "learning": asdict(replay.learning),
         "first_day": str(replay.first_day),
         "last_day": str(world.dates[world.is_decided].max()),
         "source": {"label": history.source.label, "is_real": history.source.is_real, "contacts": len(history.contacts)},
@@ -196,9 +216,9 @@ def write_report(folder: Path, document: Mapping[str, Any]) -> Path:
 
 
 def _table(document: Mapping[str, Any]) -> Table:
-    table = Table(title=f"Replay {document['first_day']} to {document['last_day']}: {document['source']['label']}")
+    table = Table(title=f"Replay {document['counted_from']} to {document['last_day']}: {document['source']['label']}")
     table.add_column("policy", no_wrap=True)
-    for name in ("profit EUR", "of oracle", "calls", "AUC", "F1", "calibrated", "trainings", "cpu s"):
+    for name in COLUMNS:
         table.add_column(name, justify="right")
 
     def text(value: float | None, form: str) -> str:
@@ -213,6 +233,8 @@ def _table(document: Mapping[str, Any]) -> Table:
             f"{row['profit_eur']:,.0f}" if error is None else f"{spread['mean']:,.0f} ± {error:,.0f}",
             "-" if row["share_of_oracle"] is None else pct(row["share_of_oracle"]),
             f"{row['contacts_called']:,}",
+            f"{row['explored_calls']:,}",
+            f"{row['exploration_profit_eur']:,.0f}",
             text(row["roc_auc"], ".3f"),
             text(row["f1"], ".3f"),
             months,

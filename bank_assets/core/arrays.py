@@ -54,6 +54,11 @@ def weights_or_ones(weights: FloatArray | None, n: int) -> FloatArray:
     return np.ones(n) if weights is None else weights
 
 
+def effective_weights(weights: FloatArray) -> FloatArray:
+    """Scale weights so that they add up to their effective number, which is what they tell beside a prior."""
+    return weights * (effective_size(weights) / max(float(weights.sum()), 1e-9))
+
+
 def effective_size(weights: FloatArray, counts: NDArray[Any] | None = None) -> float:
     """Return how many equally weighted contacts tell as much as these, (sum w)^2 / sum w^2 (Kish 1965); 0 for none.
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from bank_assets.core.arrays import BoolArray, FloatArray, none_if_nan
+from bank_assets.core.features.feedback import CALLED
 from bank_assets.core.model.forecast import climatology, forecast_list, interval_score
 from bank_assets.core.model.ranges import band_coverage
 from bank_assets.core.model.shift import estimate_shift
@@ -21,21 +22,30 @@ CALIBRATION_TOLERANCE: Final = 0.2
 WARM_UP_MONTHS: Final = 2
 
 
-def policy_result(name: str, world: World, trace: Trace, counts: ReplayCounts, cpu_seconds: float) -> dict[str, Any]:
+def policy_result(
+    name: str,
+    world: World,
+    trace: Trace,
+    counts: ReplayCounts,
+    cpu_seconds: float,
+    since: np.datetime64 | None = None,
+) -> dict[str, Any]:
     """The figures of a policy as JSON, None where a figure does not exist (such as the AUC of calling everyone).
 
-    Contacts without an outcome cost their call but count in no measure of quality.
+    Contacts without an outcome cost their call but count in no measure of quality. With `since`, earlier days are
+    decided but not counted.
     """
-    outcomes, counted = world.outcomes_for_the_judge, world.is_decided & world.has_outcome
+    is_judged = world.is_decided & (world.dates >= (since or world.settings.first_day))
+    outcomes, counted = world.outcomes_for_the_judge, is_judged & world.has_outcome
     judged = counted & ~np.isnan(trace.proba)
     y, proba = outcomes[judged], trace.proba[judged]
-    months = _months(world, trace)
+    months = _months(world, trace, is_judged)
     checked = [m for m in months if m["outcomes"] >= CALIBRATION_ROWS and m["mean_probability"] is not None]
     near = sum(
         abs(m["mean_probability"] - m["subscription_rate"]) <= CALIBRATION_TOLERANCE * m["subscription_rate"]
         for m in checked
     )
-    totals = _totals(world, trace, world.is_decided)
+    totals = _totals(world, trace, is_judged)
     perfect = counted & world.settings.economics.decide_knowing(outcomes, world.frame)
     oracle = float(world.profit(perfect).sum())
     return {
@@ -54,19 +64,23 @@ def policy_result(name: str, world: World, trace: Trace, counts: ReplayCounts, c
 
 
 def _totals(world: World, trace: Trace, rows: BoolArray) -> dict[str, Any]:
-    called = trace.called & rows
+    called, explored = trace.called & rows, trace.explored & rows
+    cost = np.broadcast_to(world.settings.economics.cost(world.frame), len(world))
     return {
         "contacts_called": int(called.sum()),
         "subscriptions": int((called & world.has_outcome & world.outcomes_for_the_judge).sum()),
         "profit_eur": float(world.profit(called).sum()),
+        "explored_calls": int(explored.sum()),
+        "exploration_cost_eur": float(cost[explored].sum()),
+        "exploration_profit_eur": float(world.profit(explored).sum()),
     }
 
 
-def _months(world: World, trace: Trace) -> list[dict[str, Any]]:
+def _months(world: World, trace: Trace, is_judged: BoolArray) -> list[dict[str, Any]]:
     names = world.dates.astype("datetime64[M]")
     result = []
-    for month in np.unique(names[world.is_decided]):
-        rows = world.is_decided & (names == month)
+    for month in np.unique(names[is_judged]):
+        rows = is_judged & (names == month)
         known = rows & world.has_outcome
         scored = known & ~np.isnan(trace.proba)
         result.append(
@@ -105,7 +119,8 @@ def uncertainty(world: World, trace: Trace) -> dict[str, Any] | None:
 def _forecasts(world: World, trace: Trace, scored: Any, judged: Any, outcome: FloatArray) -> dict[str, Any]:
     economics = world.settings.economics
     days = world.dates
-    called = scored & trace.called
+    weights = trace.weight if world.settings.feedback == CALLED else np.ones(len(days))
+    called, learned = scored & trace.called, scored & (weights > 0.0)
     profit = economics.profit(called, outcome > 0, world.frame)
     amounts = (economics.cost(world.frame), economics.value(world.frame))
     cost, value = (np.broadcast_to(amount, len(days)) for amount in amounts)
@@ -113,10 +128,11 @@ def _forecasts(world: World, trace: Trace, scored: Any, judged: Any, outcome: Fl
     found: list[dict[str, Any]] = []
     for month in judged:
         start = month.astype("datetime64[D]")
-        rows, before = called & (months == month), scored & (days < start)
+        rows, before = called & (months == month), learned & (days < start)
         if not rows.any():
             continue
-        shift = estimate_shift(days[before], trace.proba[before], outcome[before] > 0, start)
+        known = (days[before], trace.proba[before], outcome[before] > 0)
+        shift = estimate_shift(*known, start, weights=weights[before])
         forecast = forecast_list(trace.proba[rows], cost[rows], value[rows], shift, days[rows]).profit_eur
         past = called & (days < start)
         length = int(((month + 1).astype("datetime64[D]") - start).astype(np.int64))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from bank_assets.core.response.loop import Assessment, KnownFacts, Position, adv
 from bank_assets.core.response.policy import ResponseAction, ResponseState
 from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.training.recipes import Recipe, named_recipes
-from bank_assets.replay.policies import Policy, Rows, call_by_profit
+from bank_assets.replay.policies import Policy, Rows
 from bank_assets.replay.trace import Trace
 from bank_assets.replay.world import ReplaySettings, World
 
@@ -47,8 +48,8 @@ class PlatformReplay(Policy):
         self._requested: Assessment | None = None
         self.assessments: list[Assessment] = []
 
-    def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
-        """Judge the days since the last one, score and call. Before the first model the trailing rate decides."""
+    def _score(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
+        """Judge the days since the last one, and score. Before the first model the trailing rate decides."""
         self._as_of, self._world, self._trace = as_of, world, trace
         advance(self)
         features = world.features_of(rows, as_of)
@@ -63,9 +64,7 @@ class PlatformReplay(Policy):
         decided = self._decided(as_of) if self.name == "f1_threshold" else None
         if decided is not None and bool(decided.is_subscribed.any()):
             threshold = best_f1_threshold(decided.is_subscribed, decided.proba, decided.weights)
-            trace.called[rows] = trace.proba[rows] >= threshold
-        else:
-            call_by_profit(rows, world, trace)
+            self._economics = replace(self._economics, calls_from=threshold)
 
     # Scores
 

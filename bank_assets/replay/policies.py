@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.drift.report import Level
 from bank_assets.core.drift.verdict import compare_profiles
+from bank_assets.core.economics.call_plan import EXPLORATION
+from bank_assets.core.economics.planner import PlanSettings, plan_calls
 from bank_assets.core.features.as_of import PLAN_COUNT, RATE_FEATURES, plan_features
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
@@ -57,12 +59,28 @@ class Policy(ABC):
 
     def __init__(self, name: str, settings: ReplaySettings) -> None:
         self.name, self._settings, self.counts = name, settings, ReplayCounts()
+        self._economics = settings.economics
         self._files: Mapping[str, bytes] = {}
         self._scorer: Scorer | None = None
 
-    @abstractmethod
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
-        """Decide the contacts of a day: write probabilities and calls of `rows` into the trace."""
+        """Decide the contacts of a day: write probabilities, calls and weights of `rows` into the trace."""
+        self._score(as_of, rows, world, trace)
+        settings = self._settings
+        plan = plan_calls(
+            world.contact_ids[rows],
+            trace.proba[rows],
+            rows_at(world.frame, rows),
+            world.contract,
+            PlanSettings(self._economics, holdout_share=settings.holdout_share, learning=settings.learning),
+            f"{settings.seed}/{as_of}",  # a resumed replay draws the same
+        )
+        trace.called[rows], trace.explored[rows] = plan.is_called, plan.is_called & (plan.reason == EXPLORATION)
+        trace.weight[rows] = np.divide(plan.is_called, plan.propensity, where=plan.is_called, out=np.zeros(len(rows)))
+
+    @abstractmethod
+    def _score(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
+        """Write the probabilities of the contacts of a day into the trace."""
 
     def snapshot(self) -> dict[str, bytes]:
         """Files from which `restore` continues: the state with the counts, and the champion's bundle."""
@@ -103,11 +121,6 @@ class Policy(ABC):
         self.counts.events.append(Event(str(day), kind, reason))
 
 
-def call_by_profit(rows: Rows, world: World, trace: Trace) -> None:
-    """Call the contacts whose expected profit is positive by the probabilities in the trace."""
-    trace.called[rows] = world.settings.economics.decide(trace.proba[rows], rows_at(world.frame, rows))
-
-
 class Bound(Policy):
     """Calls everyone, no one, or exactly those who will subscribe (the oracle): bounds for every model."""
 
@@ -116,6 +129,10 @@ class Bound(Policy):
         subscribed, columns = world.outcomes_for_the_judge[rows], rows_at(world.frame, rows)
         oracle = world.settings.economics.decide_knowing(subscribed, columns)
         trace.called[rows] = oracle if self.name == "oracle" else self.name == "contact_all"
+        trace.weight[rows] = trace.called[rows]
+
+    def _score(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
+        """Bounds have no probabilities."""
 
 
 def hide(features: Features, hidden: tuple[str, ...]) -> dict[str, NDArray[Any]]:
@@ -133,8 +150,8 @@ class Scheduled(Policy):
         self._fitted_on: np.datetime64 | None = None
         self._looked_on: np.datetime64 | None = None
 
-    def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
-        """Refit if due, score and call. Without a model the trailing rate decides."""
+    def _score(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
+        """Refit if due, and score. Without a model the trailing rate decides."""
         reason = self._due(as_of, world)
         if reason:
             self._fit(as_of, reason, world)
@@ -144,7 +161,6 @@ class Scheduled(Policy):
         else:
             trace.proba[rows] = self._scorer.score(hide(features, self._hidden(world))).probability
         trace.unshifted[rows] = trace.proba[rows]
-        call_by_profit(rows, world, trace)
 
     def _hidden(self, world: World) -> tuple[str, ...]:
         """Features that the policy does without: all as-of features, or the list's mix but not its length."""
@@ -200,15 +216,14 @@ class Hindsight(Policy):
 
     _proba: FloatArray | None = None
 
-    def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
+    def _score(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Score with the fold that has not seen these contacts, although it has seen others of the same day."""
         if self._proba is None:
-            self._proba = self._cross_validated(world)
+            self._proba = self._cross_validated(world, world.features_of(np.arange(len(world)), as_of))
         trace.proba[rows] = trace.unshifted[rows] = self._proba[rows]
-        call_by_profit(rows, world, trace)
 
-    def _cross_validated(self, world: World) -> FloatArray:
-        X, y = encode(world.features_with_all_outcomes(), FeatureSet.of(world.contract)), world.outcomes_for_the_judge
+    def _cross_validated(self, world: World, features: Features) -> FloatArray:
+        X, y = encode(features, FeatureSet.of(world.contract)), world.outcomes_for_the_judge
         recipe = Recipe(half_life_days=float("inf"), seed=self._settings.seed)
         fold = random_folds(len(y), HINDSIGHT_FOLDS, self._settings.seed)
         usable = world.has_outcome

@@ -12,16 +12,17 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from queue import Empty
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.features.feedback import FULL
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.replay.figures import policy_result
 from bank_assets.replay.platform import PlatformReplay
@@ -35,16 +36,39 @@ POLICIES: Final[Mapping[str, type[Policy]]] = {
     "weekly": Scheduled,
     "drift_only": Scheduled,
     "platform": PlatformReplay,
+    "all_outcomes": PlatformReplay,
+    "no_exploration": PlatformReplay,
     "contact_all": Bound,
     "contact_none": Bound,
     "f1_threshold": PlatformReplay,
     "hindsight": Hindsight,
     "oracle": Bound,
 }
+# What a policy is replayed under whatever the others are.
+DIFFERENCES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "all_outcomes": {"feedback": FULL},
+    "no_exploration": {"learning": LearningBudget()},
+    "hindsight": {"feedback": FULL},
+}
 # Order in which policies start; long ones first keep both processes busy to the end.
-LONGEST_FIRST: Final = ("weekly", "platform", "f1_threshold", "drift_only", "monthly", "never", "hindsight")
+LONGEST_FIRST: Final = (
+    "weekly",
+    "platform",
+    "all_outcomes",
+    "no_exploration",
+    "f1_threshold",
+    "drift_only",
+    "monthly",
+    "never",
+    "hindsight",
+)
 CHECKPOINT_SECONDS: Final = 5.0
 _LIBRARIES: Final = ("numpy", "scipy", "onnxruntime")
+
+
+def settings_of(name: str, settings: ReplaySettings) -> ReplaySettings:
+    """What a policy is replayed under."""
+    return replace(settings, **DIFFERENCES.get(name, {}))
 
 
 def make_policy(name: str, settings: ReplaySettings) -> Policy:
@@ -64,23 +88,8 @@ def walk(policy: Policy, world: World, trace: Trace, *, after: np.datetime64 | N
             continue
         rows = world.rows_of(as_of)
         policy.decide(as_of, rows, world, trace)
-        trace.weight[rows] = _explore(policy, as_of, rows, world, trace)
         world.learn(rows, trace.weight[rows])
         yield as_of
-
-
-def _explore(
-    policy: Policy, as_of: np.datetime64, rows: NDArray[np.int64], world: World, trace: Trace
-) -> NDArray[np.float64]:
-    """Call a random share of the others to learn their outcomes; returns inverse propensities."""
-    settings = world.settings
-    called = trace.called[rows]
-    if settings.feedback == "full" or isinstance(policy, Bound | Hindsight):
-        return called.astype(np.float64)
-    seed = [settings.seed, int(as_of.astype(np.int64))]  # by day, so that a resumed walk draws the same
-    explored = ~called & (np.random.default_rng(seed).random(len(rows)) < settings.exploration_share)
-    trace.called[rows] = called | explored
-    return np.where(called, 1.0, np.where(explored, 1.0 / settings.exploration_share, 0.0))
 
 
 def code_digest() -> str:
@@ -101,11 +110,12 @@ def fingerprint(contacts_digest: str, settings: ReplaySettings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every worker needs; `folder` has the checkpoints."""
+    """What every worker needs; `folder` has the checkpoints, and days before `since` are decided but not counted."""
 
     contacts: Contacts
     settings: ReplaySettings
     folder: Path
+    since: np.datetime64 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,8 @@ class PolicyOutcome:
 
 def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> PolicyOutcome:
     """Run one policy to its end, from its checkpoint if there is one; `report` gets the name and the days decided."""
-    world, policy, path = World(job.contacts, job.settings), make_policy(name, job.settings), job.folder / f"{name}.npz"
+    settings = settings_of(name, job.settings)
+    world, policy, path = World(job.contacts, settings), make_policy(name, settings), job.folder / f"{name}.npz"
     trace, after, spent = Trace.empty(len(world)), None, 0.0
     if (stored := Checkpoint.read(path, len(world))) is not None:
         trace, after, spent = stored.trace, np.datetime64(stored.as_of, "D"), stored.cpu_seconds
@@ -135,7 +146,7 @@ def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> Polic
             spent = time.process_time() - started
             Checkpoint(str(as_of), spent, trace, policy.snapshot()).write(path)
             written = time.monotonic()
-    return PolicyOutcome(trace, policy.counts, policy_result(name, world, trace, policy.counts, spent))
+    return PolicyOutcome(trace, policy.counts, policy_result(name, world, trace, policy.counts, spent, job.since))
 
 
 # Set by `_begin` once per worker process.

@@ -28,6 +28,7 @@ class Trace:
         low: lower end of the range.
         high: upper end of the range.
         called: decisions, exploration included.
+        explored: calls to learn from, which the plan would not have chosen.
         weight: inverse probability of having called each contact, 0 where it was not called.
     """
 
@@ -36,13 +37,14 @@ class Trace:
     low: FloatArray
     high: FloatArray
     called: BoolArray
+    explored: BoolArray
     weight: FloatArray
 
     @classmethod
     def empty(cls, n: int) -> Trace:
         """Nothing decided yet."""
         none = np.full(n, np.nan)
-        return cls(none, none.copy(), none.copy(), none.copy(), np.zeros(n, bool), np.zeros(n))
+        return cls(none, none.copy(), none.copy(), none.copy(), np.zeros(n, bool), np.zeros(n, bool), np.zeros(n))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, weights_or_ones
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.core.features.as_of import plan_statistics
 from bank_assets.core.features.contacts import Contacts, LearningData, ScoredContacts
-from bank_assets.core.features.feedback import FEEDBACKS
+from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
 from bank_assets.core.quality.objective import PROFIT
 
 STEPS: Final = {"day": "D", "week": "W", "month": "M"}  # with the frequency in pandas
 HISTORY_MONTHS: Final = 4  # that come before the first day that is decided, unless another one is given
-EXPLORATION_SHARE: Final = 0.03
 MAXIMUM_DELAY_DAYS: Final = 365
 
 
@@ -40,7 +40,8 @@ class ReplaySettings:
         outcome_delay_days: days after the call until an outcome is usable, at least 1.
         step: how often the platform assesses outcomes, refits and recalibrates.
         feedback: `full` learns from every contact in the history, `called` only from those that were called.
-        exploration_share: with `called`, the share of the other contacts that is called at random.
+        learning: what each day's list spends on exploration; nothing with `full`, which learns without it.
+        holdout_share: of the chosen contacts of each list, who are not called.
         candidates: recipes that a search of the platform compares, `BANK_CANDIDATES`; empty for all.
         probation: whether its default recipe decides if the first gate refuses, `BANK_PROBATION`.
         objective: what it chooses a recipe by, `BANK_OBJECTIVE`.
@@ -51,8 +52,9 @@ class ReplaySettings:
     last_day: np.datetime64 | None = None
     outcome_delay_days: int = 1
     step: str = "day"
-    feedback: str = "full"
-    exploration_share: float = EXPLORATION_SHARE
+    feedback: str = CALLED
+    learning: LearningBudget = USUAL_LEARNING
+    holdout_share: float = 0.0
     seed: int = 0
     candidates: tuple[str, ...] = ()
     probation: bool = True
@@ -69,11 +71,8 @@ class ReplaySettings:
                 f"outcome delay: expected 1 to {MAXIMUM_DELAY_DAYS} days, found {self.outcome_delay_days}; an outcome "
                 "is never known on the day of its own call."
             )
-        if not 0.0 < self.exploration_share <= 1.0:
-            raise ReplayError(
-                f"exploration share: expected more than 0 and at most 1, found {self.exploration_share}; without "
-                "exploration nothing is learned about contacts that are never called."
-            )
+        if self.feedback == FULL:
+            object.__setattr__(self, "learning", LearningBudget())
         if self.last_day is not None and self.last_day < self.first_day:
             raise ReplayError(f"replay: expected a last day from {self.first_day} on, found {self.last_day}.")
 
@@ -99,6 +98,7 @@ class World:
         self.settings = settings
         ordered = contacts.in_time_order()
         self.dates, self.frame, self.contract = ordered.contact_dates, ordered.frame, ordered.contract
+        self.contact_ids = ordered.contact_ids
         self.outcomes_for_the_judge, self.has_outcome = ordered.is_subscribed, ordered.has_outcome
         last = self.dates.max() if settings.last_day is None and len(ordered) else settings.last_day
         self.is_decided = (self.dates >= settings.first_day) & (self.dates <= (last or settings.first_day))
@@ -112,7 +112,7 @@ class World:
         self.delivered_days: DayArray = np.unique(step_ends(self.dates, settings.step))
         self.daily = DailyProfiles.from_rows(self.dates, ordered.frame, ordered.contract)
         self._contacts = _delayed(ordered, settings.outcome_delay_days)
-        if settings.feedback == "called":  # a copy, which `learn` fills day by day
+        if settings.feedback == CALLED:  # a copy, which `learn` fills day by day
             learned = np.where(self.is_decided, 0.0, weights_or_ones(ordered.weights, len(ordered)))
             self._contacts = replace(self._contacts, weights=learned)
         self._plans = plan_statistics(self.frame, self.dates, self.contract)
@@ -132,13 +132,9 @@ class World:
 
     def features_of(self, rows: NDArray[np.int64], as_of: np.datetime64) -> dict[str, NDArray[Any]]:
         """Features of the contacts of a day, from what was learned by then."""
-        if self.settings.feedback == "called":
+        if self.settings.feedback == CALLED:
             self._update_rates(rows, as_of)
         return {name: column[rows] for name, column in self._features.items()}
-
-    def features_with_all_outcomes(self) -> dict[str, NDArray[Any]]:
-        """Features of all contacts as if every outcome were learned: for hindsight, never for a policy."""
-        return self._features | replace(self._contacts, weights=None).history(self._plans).rates(self.decided_on)
 
     def _update_rates(self, rows: NDArray[np.int64], as_of: np.datetime64) -> None:
         rates = self._contacts.history(self._plans).rates(np.asarray([as_of]))
@@ -151,12 +147,12 @@ class World:
 
     def learn(self, rows: NDArray[np.int64], weights: FloatArray) -> None:
         """Record the inverse propensity of each decided contact, 0 where it was not called, (len(rows),)."""
-        if self.settings.feedback == "called" and self._contacts.weights is not None:
+        if self.settings.feedback == CALLED and self._contacts.weights is not None:
             self._contacts.weights[rows] = weights
 
     def resume(self, weights: FloatArray, until: np.datetime64) -> None:
         """Restore what had been learned up to a day when a replay was interrupted; `weights` is (n,)."""
-        if self.settings.feedback != "called":
+        if self.settings.feedback != CALLED:
             return
         past = self.is_decided & (self.decided_on <= until)
         self.learn(np.flatnonzero(past), weights[past])

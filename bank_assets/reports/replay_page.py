@@ -14,7 +14,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "monthly": "retrained every month on all history",
     "weekly": "retrained every week, with trailing subscription rates and the number planned",
     "drift_only": "as weekly, but retrained only when the drift report is heavy",
-    "platform": "this product: response policy, daily intercept, mix of the day's list",
+    "platform": "this product: response policy, daily intercept, mix of the day's list, exploration",
+    "all_outcomes": "this product if the outcome of every contact became known, called or not",
+    "no_exploration": "this product as before: it calls what pays, and learns from that alone",
     "contact_all": "calls everyone",
     "contact_none": "calls no one",
     "f1_threshold": "the platform's probabilities, called by the best F1 so far instead of profit",
@@ -27,12 +29,16 @@ _TEMPLATE: Final = """<h1>What would each policy have earned?</h1>
 a call, {{ value }} a subscription; outcomes usable
 {{ document.outcome_delay_days }} day(s) after the call; one decision step a {{ document.step }};
 {% if document.feedback == "full" %}learning from every contact in the history{% else %}learning only from contacts that
-were called, {{ document.exploration_share|pct(0) }} of the others called at random{% endif %}.</p>
-<p>Every contact is decided from what was known before its day.</p>
+were called, of each list {{ document.learning.share|pct(0) }} and at least {{ document.learning.minimum }} to explore{%
+endif %}{% if document.holdout_share %}; {{ document.holdout_share|pct(0) }} held out{% endif %}.</p>
+<p>Every contact is decided from what was known before its day.{% if document.counted_from > document.first_day %}
+Figures count the days from {{ document.counted_from }} on.{% endif %}</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Policies in figures">
 <table>
 <thead><tr><th scope="col">Policy</th><th scope="col" class="num">Profit, EUR</th>
 <th scope="col" class="num">of the oracle</th><th scope="col" class="num">Calls</th>
+<th scope="col" class="num">Explored</th>
+<th scope="col" class="num">Cost of these, EUR</th><th scope="col" class="num">Profit of these, EUR</th>
 <th scope="col" class="num">Subscriptions</th><th scope="col" class="num">AUC</th>
 <th scope="col" class="num">F1</th><th scope="col" class="num">Calibrated months</th>
 <th scope="col" class="num">Trainings</th><th scope="col" class="num">Processor, s</th></tr></thead>
@@ -42,6 +48,9 @@ were called, {{ document.exploration_share|pct(0) }} of the others called at ran
 <td class="num">{{ "{:,.0f}".format(row.profit_eur) }}</td>
 <td class="num">{{ "–" if row.share_of_oracle is none else row.share_of_oracle|pct }}</td>
 <td class="num">{{ "{:,}".format(row.contacts_called) }}</td>
+<td class="num">{{ "{:,}".format(row.explored_calls) }}</td>
+<td class="num">{{ "{:,.0f}".format(row.exploration_cost_eur) }}</td>
+<td class="num">{{ "{:,.0f}".format(row.exploration_profit_eur) }}</td>
 <td class="num">{{ "{:,}".format(row.subscriptions) }}</td>
 <td class="num">{{ "–" if row.roc_auc is none else "%.3f"|format(row.roc_auc) }}</td>
 <td class="num">{{ "–" if row.f1 is none else "%.3f"|format(row.f1) }}</td>
@@ -52,7 +61,8 @@ were called, {{ document.exploration_share|pct(0) }} of the others called at ran
 </tbody>
 </table></div>
 <p class="quiet">A month is calibrated if the mean probability lies within 20 % of the realised rate; judged are months
-with 200 outcomes or more. The oracle and hindsight are bounds, not policies that anyone could follow.</p>
+with 200 outcomes or more. Explored calls are among the calls, and their profit is part of the profit. The oracle,
+hindsight and all_outcomes are bounds, not policies that anyone could follow.</p>
 {% for one in drawn %}<div class="card stack-top">{{ charts.chart(one) }}</div>{% endfor %}
 {% if uncertainty %}
 <h2>Do ranges and forecasts hold?</h2>

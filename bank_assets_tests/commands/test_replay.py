@@ -85,6 +85,9 @@ class TestDocument:
         assert found["first_day"] == "2009-05-01"
         assert found["last_day"] <= "2009-06-30"
         assert [month["month"] for month in found["policies"][0]["months"]] == ["2009-05", "2009-06"]
+        call(home, "--policies", "contact_all", "--last-day", "2009-06-30", "--count-from", "2009-05-01")
+        later = document(capsys)["policies"][0]
+        assert later["profit_eur"] == found["policies"][0]["profit_eur"]
 
     def test_report_files(self, home, capsys):
         call(home, "--policies", "contact_all,never")
@@ -99,14 +102,14 @@ class TestDocument:
         assert (folder / "index.html").read_text() == page
 
     def test_both_ways_of_learning_keep_a_report(self, home, capsys):
-        call(home, "--policies", "never")
-        call(home, "--policies", "never", "--feedback", "called")
-        full, called = (json.loads((home.reports / n / "replay.json").read_text()) for n in ("replay", "replay-called"))
-        assert (full["feedback"], full["exploration_share"]) == ("full", None)
-        assert (called["feedback"], called["exploration_share"]) == ("called", 0.03)
+        call(home, "--policies", "never", "--learning-share", "0", "--learning-minimum", "3")
+        call(home, "--policies", "never", "--feedback", "full")
+        called, full = (json.loads((home.reports / n / "replay.json").read_text()) for n in ("replay", "replay-full"))
+        assert (full["feedback"], full["learning"]["share"]) == ("full", 0.0)
+        assert (called["feedback"], called["learning"]["minimum"]) == ("called", 3)
 
     def test_seeds_reach_every_draw_and_their_spread_is_in_the_document(self, home, capsys):
-        words = ("--policies", "contact_all,weekly", "--feedback", "called", "--last-day", "2009-01-31")
+        words = ("--policies", "contact_all,weekly", "--last-day", "2009-01-31")
         call(home, *words, "--seed", "3", "--seeds", "2")
         found = document(capsys)
         assert (found["seed"], found["seeds"]["seeds"]) == (3, [3, 4])
@@ -114,7 +117,7 @@ class TestDocument:
         assert (len(set(everyone["by_seed"])), everyone["standard_error"]) == (1, 0.0)
         assert len(set(weekly["by_seed"])) == 2
         assert weekly["mean"] == np.mean(weekly["by_seed"])
-        kept = json.loads((home.reports / "replay-called" / "replay.json").read_text())
+        kept = json.loads((home.reports / "replay" / "replay.json").read_text())
         assert kept["seeds"] == found["seeds"]
         call(home, *words, "--seed", "4")
         assert document(capsys)["policies"][1]["profit_eur"] == weekly["by_seed"][1], "a seed gives the same again"
@@ -143,7 +146,7 @@ class TestRefusals:
             (["--cost", "1000000000"], "cost per contact"),
             (["--outcome-delay-days", "0"], "outcome delay"),
             (["--first-day", "2030-01-01"], "choose other days"),
-            (["--feedback", "called", "--exploration-share", "0"], "exploration"),
+            (["--count-from", "2030-01-01"], "choose an earlier one"),
         ],
     )
     def test_unusable_values_end_with_2_and_a_sentence(self, home, capsys, words, reported):
@@ -159,6 +162,7 @@ class TestRefusals:
             ["--policies", ""],
             ["--first-day", "May"],
             ["--value=-3"],
+            ["--learning-share", "2"],
             ["--value", "nan"],
             ["--processes", "2.000"],
             ["--processes", "5"],

@@ -146,11 +146,13 @@ class TestTraining:
         folds, times = time_folds(data.contact_dates, data.as_of), 1 + np.arange(len(data)) % 3
         at = np.repeat(np.arange(len(data)), times)
         raw = np.where(data.contact_dates >= folds[0].test_start, 0.05 + 0.2 * (data.features["age"] > 40), np.nan)
+        calibrated = calibrate_rolling(raw, replace(data, weights=times * 1.0), folds)
+        assert (calibrated[~np.isnan(raw)] != calibrate_rolling(raw, data, folds)[~np.isnan(raw)]).any()
         found = []
-        for one, proba in ((replace(data, weights=times * 1.0), raw), (data.rows(at), raw[at])):
-            calibrated = calibrate_rolling(proba, one, folds)
+        for one, rows in ((replace(data, weights=times * 1.0), slice(None)), (data.rows(at), at)):
+            proba = raw[rows]
             (step,) = calibrator_of(Recipe(sampler="smote"), proba, one)
-            found.append(candidate_metrics(calibrated, one, folds, ECONOMICS) | {"slope": step["slope"]})
+            found.append(candidate_metrics(calibrated[rows], one, folds, ECONOMICS) | {"slope": step["slope"]})
         effective = found[0].pop("effective_rows")
         assert effective < found[0].pop("rows") < found[1].pop("rows")
         for name in [name for name in found[0] if not name.startswith("rows_fold")]:
@@ -215,9 +217,10 @@ class TestEvidence:
 def test_the_intercept_of_a_day_follows_weights():
     ones = recalibrate(SCORED, AS_OF, 0.1)
     assert recalibrate(replace(SCORED, weights=np.ones(N)), AS_OF, 0.1) == ones
-    again = ScoredContacts(DATES[AGAIN], OTHER[AGAIN], Y[AGAIN], DATES[AGAIN] + 1)
-    found = intercept_as_of(replace(SCORED, proba=OTHER, weights=W), AS_OF)
-    assert found == pytest.approx(intercept_as_of(again, AS_OF))
+    heavy = np.where(Y, 3.0, 1.0)
+    other, thrice = (intercept_as_of(replace(SCORED, proba=OTHER, weights=w), AS_OF) for w in (heavy, 3.0 * heavy))
+    assert other == pytest.approx(thrice), "weights count as an effective number beside the prior"
+    assert other > intercept_as_of(replace(SCORED, proba=OTHER), AS_OF) + 0.5
 
 
 class TestPerformance:

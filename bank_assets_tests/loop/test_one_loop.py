@@ -58,7 +58,7 @@ def probation(request):
 def replayed(contacts, probation):
     """The replay: its world, trace and policy."""
     economics = Economics.constant(5.0, 40.0)
-    settings = ReplaySettings(economics, START, seed=SEED, candidates=CANDIDATES, probation=probation)
+    settings = ReplaySettings(economics, START, feedback="full", seed=SEED, candidates=CANDIDATES, probation=probation)
     world, policy = World(contacts, settings), make_policy("platform", settings)
     trace = Trace.empty(len(world))
     for _ in walk(policy, world, trace):

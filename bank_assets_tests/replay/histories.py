@@ -4,7 +4,7 @@ import numpy as np
 
 from bank_assets.core.economics.economics import Economics
 from bank_assets.replay.figures import policy_result
-from bank_assets.replay.replay import make_policy, walk
+from bank_assets.replay.replay import make_policy, settings_of, walk
 from bank_assets.replay.trace import Trace
 from bank_assets.replay.world import ReplaySettings, World
 from bank_assets_tests.world.contacts import FIRST
@@ -23,12 +23,12 @@ def jump(frame, number, log_odds):
 
 
 def settings(**changes):
-    kept = {"economics": ECONOMICS, "first_day": FIRST + 30 * DAY, "candidates": CANDIDATES}
+    kept = {"feedback": "full", "economics": ECONOMICS, "first_day": FIRST + 30 * DAY, "candidates": CANDIDATES}
     return ReplaySettings(**(kept | changes))
 
 
 def replayed(contacts, name, until=None, **changes):
-    world = World(contacts, settings(**changes))
+    world = World(contacts, settings_of(name, settings(**changes)))
     policy = make_policy(name, world.settings)
     trace = Trace.empty(len(world))
     for as_of in walk(policy, world, trace):

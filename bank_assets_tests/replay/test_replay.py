@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bank_assets.core.economics.economics import Economics, EconomicsError
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.replay.figures import policy_result
 from bank_assets.replay.replay import POLICIES, make_policy, walk
 from bank_assets.replay.world import ReplayError, World, step_starts
@@ -11,6 +12,8 @@ from bank_assets_tests.replay.histories import DAY, figures, replayed, settings
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 pytestmark = pytest.mark.slow
+
+LEARN_OTHERWISE = ("all_outcomes", "no_exploration", "platform")
 
 
 class TestPolicies:
@@ -108,30 +111,47 @@ class TestSteps:
 
 
 class TestCalledFeedback:
+    LEARNING = LearningBudget(share=0.1, minimum=3)
+
     def test_only_called_contacts_are_learned_with_inverse_propensity(self, contacts):
-        world, _, trace = replayed(contacts, "platform", feedback="called", exploration_share=0.1)
+        world, _, trace = replayed(contacts, "platform", feedback="called", learning=self.LEARNING)
         decided = world.is_decided
-        assert set(np.unique(trace.weight[decided])) == {0.0, 1.0, 10.0}
-        assert (trace.called[decided] == (trace.weight[decided] > 0)).all()
+        np.testing.assert_array_equal(trace.called, trace.weight > 0.0)
+        chosen = trace.called & ~trace.explored & decided
+        assert set(trace.weight[chosen]) == {1.0}
+        for day in world.days:
+            others = (world.dates == day) & ~chosen
+            explored = trace.explored & others
+            assert explored.sum() == min(3, others.sum()), "a sample of fixed size"
+            assert trace.weight[explored].sum() == pytest.approx(others.sum() if explored.any() else 0.0)
         learned = world.known(FIRST + 200 * DAY)
-        assert (learned[decided] == trace.called[decided]).all()
+        np.testing.assert_array_equal(learned[decided], trace.called[decided])
         assert learned[~decided].all()
 
-    def test_weights_stand_for_everybody_on_average(self, contacts):
-        _, _, trace = replayed(contacts, "contact_none", feedback="full")
-        assert trace.called.sum() == 0
-        world, _, trace = replayed(contacts, "never", feedback="called", exploration_share=0.2)
-        assert trace.weight[world.is_decided].mean() == pytest.approx(1.0, abs=0.25)
+    def test_figures_of_exploration(self, contacts):
+        world, policy, trace = replayed(contacts, "platform", feedback="called", learning=self.LEARNING)
+        result = policy_result("platform", world, trace, policy.counts, 0.0)
+        assert 0 < result["explored_calls"] < result["contacts_called"]
+        assert result["exploration_cost_eur"] == 5.0 * result["explored_calls"]
+        yes = int(world.outcomes_for_the_judge[trace.explored].sum())
+        assert result["exploration_profit_eur"] == 40.0 * yes - result["exploration_cost_eur"]
+
+    def test_held_out_contacts_stand_behind_those_called(self, contacts):
+        world, _, trace = replayed(contacts, "platform", feedback="called", holdout_share=0.5)
+        assert set(trace.weight[trace.called & ~trace.explored & world.is_decided]) == {2.0}
+
+    def test_policies_that_learn_otherwise_whatever_the_others_do(self, contacts):
+        full, alone, called = (replayed(contacts, name, feedback="called")[2] for name in LEARN_OTHERWISE)
+        np.testing.assert_array_equal(full.called, replayed(contacts, "platform")[2].called)
+        assert not alone.explored.any()
+        assert called.explored.any()
 
     def test_rates_come_from_learned_outcomes(self, contacts):
         full, _, _ = replayed(contacts, "platform")
-        called, _, _ = replayed(contacts, "platform", feedback="called", exploration_share=0.05)
+        called, _, _ = replayed(contacts, "platform", feedback="called", learning=self.LEARNING)
         as_of = FIRST + 44 * DAY
-        rows = full.rows_of(as_of)
-        assert (
-            full.features_of(rows, as_of)["subscription_rate_7d"][0]
-            != called.features_of(rows, as_of)["subscription_rate_7d"][0]
-        )
+        rates = [world.features_of(world.rows_of(as_of), as_of)["subscription_rate_7d"][0] for world in (full, called)]
+        assert rates[0] != rates[1]
 
 
 class TestBadHistories:
@@ -199,7 +219,6 @@ class TestBadHistories:
             {"outcome_delay_days": 1_000},
             {"step": "hour"},
             {"feedback": "guessed"},
-            {"exploration_share": 0.0},
             {"last_day": FIRST},
         ],
     )

@@ -152,3 +152,7 @@ def draw(probability: FloatArray, persons: NDArray[Any], contact_ids: NDArray[np
     steps[-1] = np.rint(steps[-1])
     is_drawn[rows[np.diff(np.floor(np.append(0.0, steps) + start)) > 0]] = True
     return is_drawn
+
+
+USUAL_LEARNING: Final = LearningBudget(share=0.02, minimum=8)
+"""What each list explores where only called contacts teach; chosen on seven months of the replay (ADR 0039)."""

@@ -97,7 +97,7 @@ class OutcomeHistory:
     """Outcomes by the day on which they became known, and plans by their day; answers for any day.
 
     The rate of w days on day d counts outcomes known on d-w+1 … d. The outcome of a call is known a day later at the
-    earliest, so a call's own outcome is never in its own features.
+    earliest, so a call's own outcome is never in its own features. Weighted contacts count as their effective number.
     """
 
     def __init__(
@@ -119,6 +119,7 @@ class OutcomeHistory:
         length = int(index.max()) + 1 if len(index) else 1
         weight = np.ones(len(index)) if weights is None else weights
         self._contacts = np.bincount(index, weights=weight, minlength=length)
+        self._squares = np.bincount(index, weights=weight**2, minlength=length)
         self._subscribed = np.bincount(index, weights=weight * is_subscribed, minlength=length)
         self._plan_days = plan_days
         self._plans = plans
@@ -136,8 +137,10 @@ class OutcomeHistory:
         longer = np.full(len(unique), PRIOR_RATE)
         result: dict[str, FloatArray] = {}
         for days_back, weight in reversed(RATE_WINDOWS):
-            subscribed, contacts = (counted(daily, days_back) for daily in (self._subscribed, self._contacts))
-            longer = (subscribed + weight * longer) / (contacts + weight)
+            daily = (self._subscribed, self._contacts, self._squares)
+            subscribed, contacts, squares = (counted(one, days_back) for one in daily)
+            effective = np.divide(contacts, squares, where=squares > 0.0, out=np.ones(len(unique)))
+            longer = (effective * subscribed + weight * longer) / (effective * contacts + weight)
             result[f"subscription_rate_{days_back}d"] = longer[inverse]
         return {name: result[name] for name in RATE_FEATURES}
 

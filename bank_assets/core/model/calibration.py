@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, weights_or_ones
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, effective_weights, weights_or_ones
 from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.model.scorer import expit, logit
 from bank_assets.core.quality.metrics import log_loss_rows, logistic_fit
@@ -57,7 +57,7 @@ def _recent(scored: ScoredContacts, as_of: np.datetime64) -> tuple[ScoredContact
     age = (as_of - scored.contact_dates).astype(np.float64)
     is_recent = ~np.isnan(scored.proba) & scored.known_as_of(as_of) & (age <= 8.0 * INTERCEPT_HALF_LIFE_DAYS)
     recent, recency = scored.rows(is_recent), 0.5 ** (age[is_recent] / INTERCEPT_HALF_LIFE_DAYS)
-    return recent, recency if recent.weights is None else recency * recent.weights
+    return recent, recency if recent.weights is None else recency * effective_weights(recent.weights)
 
 
 @dataclass(frozen=True, slots=True)

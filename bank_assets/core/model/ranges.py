@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, effective_size, weights_or_ones
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, effective_weights, weights_or_ones
 from bank_assets.core.model.scorer import expit, logit
 from bank_assets.core.model.shift import BLOCK_DAYS, WINDOW_DAYS, PeriodTotals, parts_of, single_level_sd
 
@@ -48,7 +48,7 @@ def fit_ranges(
     inside = days > days.max(initial=0) - WINDOW_DAYS
     days, proba, outcome = days[inside], probability[inside], is_subscribed[inside].astype(np.float64)
     knots, w = np.asarray(KNOTS), weights_or_ones(weights, len(inside))[inside]
-    venn_low, venn_high = venn_abers(proba, outcome, knots, w * (effective_size(w) / max(float(w.sum()), 1e-9)))
+    venn_low, venn_high = venn_abers(proba, outcome, knots, effective_weights(w))
     reach = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * single_level_sd(_month_bands(days, proba, outcome, w))
     # Two independent doubts add up as squares; added as they are, they cover more than promised and are wider for it
     low = expit(logit(knots) - np.hypot(reach, np.maximum(logit(knots) - logit(venn_low), 0.0)))

@@ -95,8 +95,7 @@ def resampled_fold(data: LearningData) -> ResampledFold:
 
     def of(sampler: str, fold: Fold, half_life_days: float, seed: int) -> Resampled:
         train = fold.train_mask(data.contact_dates, data.known_on)
-        given = None if data.weights is None else data.weights[train]
-        weights = recency_weights(data.contact_dates[train], fold.test_start, half_life_days, given)
+        weights = recency_weights(data.contact_dates[train], fold.test_start, half_life_days)
         return resample(sampler, encoded[train], data.is_subscribed[train], weights, seed)
 
     return of

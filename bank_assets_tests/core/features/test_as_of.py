@@ -51,6 +51,7 @@ def test_shrinks_to_the_longer_window():
 def test_weights_stand_for_contacts_that_were_not_called():
     one = rate(history([5, 5], [True, False], np.asarray([1.0, 30.0])), 5)
     assert one < rate(history([5, 5], [True, False]), 5)
+    assert rate(history([5], [True], np.asarray([30.0])), 5) == pytest.approx(rate(history([5], [True]), 5))
 
 
 @settings(max_examples=40, deadline=None)

@@ -59,9 +59,10 @@ def test_weights_reach_rates_scores_and_rows_to_learn_from():
     contacts, as_of = made_contacts(30, 4), FIRST + 20 * DAY
     times = np.arange(len(contacts)) % 3
     weighted = replace(contacts, weights=times.astype(float))
-    repeated = contacts.rows(np.repeat(np.arange(len(contacts)), times))
-    for name, rate in weighted.history().rates(contacts.contact_dates).items():
-        np.testing.assert_allclose(rate, repeated.history().rates(contacts.contact_dates)[name])
+    alike = replace(contacts, weights=np.where(times > 0, 5.0, 0.0))
+    for name, rate in contacts.rows(times > 0).history().rates(contacts.contact_dates).items():
+        np.testing.assert_allclose(alike.history().rates(contacts.contact_dates)[name], rate)
+        assert (weighted.history().rates(contacts.contact_dates)[name] != rate).any()
     learned = contacts.known_as_of(as_of) & (times > 0)
     assert (weighted.known_as_of(as_of) == learned).all()
     assert (weighted.learning_data(as_of).weights == times[learned]).all()

@@ -32,7 +32,7 @@ def jump(frame, number, log_odds):
 def replayed():
     """The replay of a history with weekends and a jump: its world, its trace, every assessment."""
     days = np.repeat([day for day in range(90) if day % 7 not in (5, 6)], 30)
-    settings = ReplaySettings(ECONOMICS, FIRST + 30 * DAY, candidates=CANDIDATES)
+    settings = ReplaySettings(ECONOMICS, FIRST + 30 * DAY, feedback="full", candidates=CANDIDATES)
     world = World(made_contacts(change=jump, days=days), settings)
     policy, trace = make_policy("platform", settings), Trace.empty(len(world))
     for _ in replay(policy, world, trace):
@@ -132,7 +132,7 @@ def test_a_day_is_judged_once_and_only_with_news():
 def test_only_the_newest_day_of_the_history_requests_a_fit_and_a_refusal_waits():
     contacts = made_contacts(60, 20)
     scored = contacts.scored(np.full(1200, np.nan))
-    world = World(contacts, ReplaySettings(ECONOMICS, FIRST + 30 * DAY))
+    world = World(contacts, ReplaySettings(ECONOMICS, FIRST + 30 * DAY, feedback="full"))
     known, policy = KnownFacts(scored, world.daily, Reference({}, 0.0)), ResponsePolicy()
     (day,) = days_to_judge(contacts.contact_dates, FIRST + 60 * DAY, ResponseState())
     assert day == FIRST + 60 * DAY

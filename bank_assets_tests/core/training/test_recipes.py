@@ -145,11 +145,3 @@ class TestFit:
     def test_one_kind_of_outcome_is_refused(self, data, answer):
         with pytest.raises(ValueError, match="expected both outcomes"):
             fit(data, Recipe("lightgbm"), is_subscribed=np.full(len(data), answer))
-
-    def test_weights_matter_and_zero_means_absent(self, data):
-        keep = np.arange(len(data)) % 2 == 0
-        part = data.rows(keep)
-        recipe = Recipe("logistic_regression")
-        weighted = fit(data, recipe, weights=keep.astype(float)).predict_proba(encode(data.features, FEATURE_SET))[:, 1]
-        alone = fit(part, recipe).predict_proba(encode(data.features, FEATURE_SET))[:, 1]
-        np.testing.assert_allclose(weighted, alone, atol=0.02)
