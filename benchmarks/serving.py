@@ -58,11 +58,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], port: int, path: str, env: dict[str, str] | None = None) -> Iterator[psutil.Process]:
-    """A server in its own process group, ready when `path` answers."""
+def running(
+    command: list[str], port: int, path: str, env: dict[str, str] | None = None, folder: Path | None = None
+) -> Iterator[psutil.Process]:
+    """A server in its own process group, started in a folder, ready when `path` answers."""
     path_first = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}  # mlflow starts `uvicorn`
     process = subprocess.Popen(command, env={**os.environ, **path_first, **(env or {})}, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+                               stderr=subprocess.DEVNULL, start_new_session=True, cwd=folder)  # fmt: skip
     try:
         for _ in range(2_400):
             if get_status(port, path) == 200:

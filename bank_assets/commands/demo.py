@@ -21,7 +21,6 @@ from typing import Any, Final
 from rich.console import Console
 
 from bank_assets.commands import day, number, whole
-from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.features.feedback import CALLED
 from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
 from bank_assets.demo.play import Play
@@ -37,7 +36,6 @@ from bank_assets.sources.uci import SourceError
 # Months of history before the first day. With an earlier start, or on simulated data, the gate may refuse every first
 # model; then the default recipe decides on probation (`BANK_PROBATION`), so that every demo has a model.
 HISTORY_MONTHS: Final = 11
-LEARNING: Final = LearningBudget(share=0.05, minimum=8)  # a list of some hundred customers needs a minimum
 MARK: Final = "demo.json"  # marks the home of a demo, which the next demo may empty
 READY_SECONDS: Final = 180.0
 SENSOR_SECONDS: Final = 2
@@ -80,7 +78,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         step_days = parse_step(arguments.step)
         source = resolve_history(settings)
         home = settings.home if arguments.attach else arguments.home or settings.home / "demo"
-        own = settings if arguments.attach else calling_by_lists(settings.at(home.absolute()))
+        own = settings if arguments.attach else replace(settings.at(home.absolute()), feedback=CALLED)
         # A closed terminal is treated like Ctrl-C. Ctrl-C gets our handler too: a demo started in the background of a
         # script would ignore it, and so would its servers.
         with _handling(_interrupt), _servers(arguments, own, console) as processes:
@@ -103,12 +101,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     except DemoError as error:
         console.print(str(error), style="red")
         return 1
-
-
-def calling_by_lists(settings: Settings) -> Settings:
-    """The deployment of a bank that calls by its lists and explores: by its learning budget, or else by `LEARNING`."""
-    learning = settings.learning if settings.learning.is_on else LEARNING
-    return replace(settings, feedback=CALLED, learning=learning)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -138,8 +130,6 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
         "DAGSTER_HOME": str(settings.dagster_home),
         "BANK_HOST": LOOPBACK,
         "BANK_FEEDBACK": settings.feedback,
-        "BANK_LEARNING_SHARE": str(settings.learning.share),
-        "BANK_LEARNING_MINIMUM": str(settings.learning.minimum),
         "BANK_SENSORS_RUNNING": "yes",
         # Somebody is waiting, and files arrive complete, by a rename.
         "BANK_SENSOR_SECONDS": str(SENSOR_SECONDS),

@@ -249,29 +249,6 @@ class TestPerformance:
         report = self.measured(missing)
         assert (report.matured, report.latest.assumed_rows) == (called.sum(), 0)
 
-    def test_calling_everyone_is_estimated_from_the_explored_calls(self):
-        chance = np.where(PROBA > 0.2, 1.0, 0.2)
-        called = np.random.default_rng(3).random(N) < chance
-        known_on = np.where(called, DATES + 1, np.datetime64("NaT", "D"))
-        drawn = replace(SCORED, known_on=known_on, weights=np.where(called, 1.0 / chance, 0.0), propensity=chance)
-        found = self.measured(drawn)
-        for month, plain in zip(found.months, self.measured(SCORED).months, strict=True):
-            answer = month.everyone
-            assert answer.calls == plain.rows
-            assert (
-                answer.explored == (called & (chance < 1.0) & (DATES.astype("M8[M]").astype(str) == month.name)).sum()
-            )
-            assert answer.profit_eur.low < month.profit_everyone_eur == answer.profit_eur.value < answer.profit_eur.high
-            assert answer.profit_eur.low <= plain.profit_everyone_eur <= answer.profit_eur.high
-        assert PerformanceReport.from_dict(found.to_dict()) == found
-        waiting = replace(drawn, known_on=np.where(DATES[-1] == DATES, np.datetime64("NaT", "D"), known_on))
-        assert self.measured(waiting).months[-1].everyone.calls == plain.rows - (DATES[-1] == DATES).sum()
-        last = np.arange(N) == np.flatnonzero(~called)[-1]
-        for unknown, basis in ((0.0, "out of reach"), (np.nan, "explored calls")):
-            few = self.measured(replace(drawn, propensity=np.where(last, unknown, chance))).latest
-            assert few.everyone.basis.endswith(basis)
-            assert (few.profit_everyone_eur is None) == (basis == "out of reach")
-
     def test_too_little_effective_size_is_no_verdict(self):
         report = self.measured(replace(SCORED, is_subscribed=~Y, weights=HEAVY))
         assert self.measured(replace(SCORED, is_subscribed=~Y)).level != report.level

@@ -16,13 +16,11 @@ from typing import ClassVar
 import psutil
 import pytest
 
-from bank_assets.commands.demo import LEARNING, _empty_home, calling_by_lists
+from bank_assets.commands.demo import _empty_home
 from bank_assets.contract.uci import UCI
-from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.demo.client import AskingClient
 from bank_assets.demo.deliveries import Sender, parse_step, plan_steps
 from bank_assets.demo.processes import DemoError, Processes, free_port, identity, stop_leftovers
-from bank_assets.settings import Settings
 from bank_assets.sources.source import resolve_source
 
 
@@ -102,13 +100,6 @@ def test_only_the_called_of_an_offered_list_have_an_outcome(simulated):
     assert {row["contact_id"] for row in rows if row["y"] and row["duration"]} == called
     assert sender.outcomes.keys() == {row["contact_id"] for row in rows}
     assert all(sender.outcomes[row["contact_id"]] == (row["y"] == "yes") for row in rows if row["y"])
-
-
-def test_the_bank_of_the_demo_calls_by_its_lists_and_explores():
-    own = calling_by_lists(Settings())
-    assert (own.feedback, own.learning) == ("called", LEARNING)
-    stated = LearningBudget(share=0.1)
-    assert calling_by_lists(Settings(learning=stated)).learning == stated
 
 
 def test_a_start_after_the_data_is_refused(simulated):

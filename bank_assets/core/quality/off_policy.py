@@ -18,7 +18,7 @@ from bank_assets.core.words import pct
 LEVEL: Final = 0.9
 MINIMUM_EFFECTIVE_SIZE: Final = 20.0
 """Of the explored calls that an estimate rests on. If none of so many subscribed, the interval of the rate ends below
-10 %. A minimum of successes would select lucky draws: at a rate of 1 % it costs ten points of coverage (ADR 0038).
+10 %. A minimum of successes would select lucky draws: at a rate of 1 % it costs ten points of coverage (ADR 0033).
 """
 CONTINUITY: Final = 0.25  # of a contact: totals of a few subscriptions lie between the ends of a smooth interval
 

@@ -17,6 +17,7 @@ from bank_assets.core.quality.performance import (
     is_matured,
     measure_performance,
 )
+from bank_assets.core.quality.performance_report import PerformanceReport
 
 SEED = 22
 ECONOMICS = Economics.constant(cost_eur=5, value_eur=50)
@@ -223,3 +224,26 @@ def test_the_verdict_is_in_plain_words():
     assert decayed.startswith("Heavy decay of ")
     assert "observed / expected" in decayed
     assert "(far off)" in decayed
+
+
+def test_calling_everyone_is_estimated_from_the_explored_calls():
+    every = scored(days=27)  # all in February
+    n, days = len(every.proba), every.contact_dates
+    chance = np.where(every.proba > 0.2, 1.0, 0.2)
+    called = np.random.default_rng(4).random(n) < chance
+    known_on = np.where(called, every.known_on, np.datetime64("NaT", "D"))
+    drawn = changed(every, known_on=known_on, weights=np.where(called, 1.0 / chance, 0.0), propensity=chance)
+    found, plain = measured(drawn), measured(every).months[0]
+    month = found.months[0]
+    answer = month.everyone
+    assert (answer.calls, answer.explored) == (plain.rows, (called & (chance < 1.0)).sum())
+    assert answer.profit_eur.low < month.profit_everyone_eur == answer.profit_eur.value < answer.profit_eur.high
+    assert answer.profit_eur.low <= plain.profit_everyone_eur <= answer.profit_eur.high
+    assert PerformanceReport.from_dict(found.to_dict()) == found
+    waiting = changed(drawn, known_on=np.where(days == days.max(), np.datetime64("NaT", "D"), known_on))
+    assert measured(waiting).months[0].everyone.calls == plain.rows - (days == days.max()).sum()
+    last = np.arange(n) == np.flatnonzero(~called)[-1]
+    for unknown, basis in ((0.0, "out of reach"), (np.nan, "explored calls")):
+        few = measured(changed(drawn, propensity=np.where(last, unknown, chance))).latest
+        assert few.everyone.basis.endswith(basis)
+        assert (few.profit_everyone_eur is None) == (basis == "out of reach")
