@@ -169,6 +169,12 @@ class TestChoice:
         results = {"only": {"profit_eur": 1.0, "log_loss": 0.4, "f1_threshold": 0.3}}
         assert choose_recipe(results, {"only": truth}, Cohort(observed, days, ECONOMICS, {}, 0), "gone").name == "only"
 
+    def test_the_incumbent_stays_if_nobody_was_called_in_the_test_days(self):
+        of = {"profit_eur": 0.0, "f1_threshold": 0.3}
+        results = {"old": {**of, "log_loss": 0.5}, "new": {**of, "log_loss": 0.4}}
+        nobody = Cohort(np.zeros(0, bool), np.zeros(0, "datetime64[D]"), ECONOMICS, {}, 0)
+        assert choose_recipe(results, {name: np.zeros(0) for name in results}, nobody, "old").name == "old"
+
 
 class TestDeployment:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
