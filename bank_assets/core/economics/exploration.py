@@ -155,4 +155,4 @@ def draw(probability: FloatArray, persons: NDArray[Any], contact_ids: NDArray[np
 
 
 USUAL_LEARNING: Final = LearningBudget(share=0.02, minimum=8)
-"""What each list explores where only called contacts teach; chosen on seven months of the replay (ADR 0039)."""
+"""What each list explores where only called contacts teach; chosen on seven months of the replay (ADR 0037)."""

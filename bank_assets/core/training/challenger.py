@@ -58,9 +58,7 @@ def choose_recipe(
     if best == incumbent or incumbent not in results:
         return Choice(best, f"{best} is the best of {len(results)} candidates", thresholds[best])
     if not len(cohort.observed):  # nobody was called in the test days
-        return Choice(
-            incumbent, f"no contact of the test days has an outcome; {incumbent} stays", thresholds[incumbent]
-        )
+        return Choice(incumbent, f"nobody of the test days was called; {incumbent} stays", thresholds[incumbent])
     pair = (incumbent, best)
     lead = cohort.lead(objective, *(cohort.calls(objective, calibrated[name], thresholds[name]) for name in pair))
     loss = cohort.loss_gain(*(calibrated[name] for name in pair))

@@ -117,7 +117,7 @@ def recency_weights(contact_dates: NDArray[np.datetime64], as_of: np.datetime64,
     """Return weights (n,) of mean 1 that halve with each half-life of age; `inf` gives ones.
 
     Fits leave inverse probabilities of having learned an outcome out: who is called depends on features and on chance
-    alone, so given the features the called subscribe as the others would. Weights of 20 only add noise (ADR 0039).
+    alone, so given the features the called subscribe as the others would. Weights of 20 only add noise (ADR 0037).
     """
     age = (as_of - contact_dates.astype("datetime64[D]")).astype(np.float64)
     weights = np.ones(len(age)) if np.isinf(half_life_days) else 0.5 ** (age / half_life_days)

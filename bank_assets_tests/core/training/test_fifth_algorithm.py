@@ -1,6 +1,6 @@
 """One more entry of the registry is all that an algorithm needs: graph, search, export, replays and pages know it.
 
-CatBoost is the proof, since nothing else of the platform knows it. Why it is no candidate: ADR 0038.
+CatBoost is the proof, since nothing else of the platform knows it. Why it is no candidate: ADR 0036.
 """
 
 import time
