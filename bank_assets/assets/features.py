@@ -23,7 +23,7 @@ from bank_assets.store.derivations import ALL, DerivedTable, Made
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months, weighing
 from bank_assets.store.warehouse import Warehouse, WarehouseError, arrays_of
 
-TRAINING_SET = DerivedTable("training_set", "1")
+TRAINING_SET = DerivedTable("training_set", "2")
 
 
 class TrainingSetConfig(dg.Config):
