@@ -9,7 +9,7 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS python
 RUN apt-get update -qq \
     && apt-get upgrade -qq -y \
-    && apt-get install -qq -y --no-install-recommends ca-certificates python3 \
+    && apt-get install -qq -y --no-install-recommends ca-certificates python3 tzdata \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 # The setuid bits are gone, so no program can change its user. The user id is fixed, so that volumes and policies can

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,6 +14,8 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
+from bank_assets.contract.yaml_tree import file_text
+from bank_assets.core.economics.contact_policy import ContactPolicy, parse_policy
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
@@ -24,6 +26,7 @@ DEFAULT_ECONOMICS: Final = Economics.constant(DEFAULT_COST_EUR, DEFAULT_VALUE_EU
 # Dagster and MLflow use a path unquoted in the address of a SQLite file, Spark in a list of folders.
 _UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 N = TypeVar("N", bound=float | None)
+T = TypeVar("T")
 
 
 class SettingsError(ValueError):
@@ -57,6 +60,7 @@ class Settings:
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
+        contact_policy: `BANK_CONTACT_POLICY`, path of a YAML file that says how often and when customers may be called.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
         public_url: `BANK_PUBLIC_URL`, base of links in alerts and reports.
@@ -94,6 +98,7 @@ class Settings:
     train_nightly: bool = False
     budget_eur: float | None = None
     learning: LearningBudget = LearningBudget()
+    contact_policy: ContactPolicy = ContactPolicy()
     timezone: str = "Europe/Lisbon"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     public_url: str = "http://127.0.0.1:8000"
@@ -185,11 +190,11 @@ def contract_name(env: Mapping[str, str] = os.environ) -> str:
     return str(path.absolute()) if path.is_file() else name
 
 
-def _contract(env: Mapping[str, str]) -> Contract:
+def _read(env: Mapping[str, str], name: str, read: Callable[[str], T]) -> T:
     try:
-        return load_contract(env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT)
+        return read(env.get(PREFIX + name, "").strip())
     except ContractError as error:
-        raise SettingsError(f"{PREFIX}CONTRACT: {error}") from error
+        raise SettingsError(f"{PREFIX}{name}: {error}") from error
 
 
 def names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
@@ -231,15 +236,9 @@ def _cron(env: Mapping[str, str], default: str) -> str:
 
 def _secret(env: Mapping[str, str], name: str) -> str:
     """A secret, given as it is or as the file that holds it; containers turn the second into the first."""
-    path = env.get(f"{PREFIX}{name}_FILE", "").strip()
-    if not path:
-        return env.get(PREFIX + name, "")
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError(
-            f"{PREFIX}{name}_FILE: expected a readable file, found {error.strerror} at {path}; correct the path."
-        ) from error
+    if env.get(f"{PREFIX}{name}_FILE", "").strip():
+        return _read(env, f"{name}_FILE", file_text).strip()
+    return env.get(PREFIX + name, "")
 
 
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
@@ -281,6 +280,9 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             whole(env, "LEARNING_MINIMUM", defaults.learning.minimum, 0, 1_000_000),
             number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
         ),
+        contact_policy=_read(
+            env, "CONTACT_POLICY", lambda at: parse_policy(file_text(at), at) if at else ContactPolicy()
+        ),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
@@ -293,5 +295,5 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         simulated_rows=whole(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 10**10),
         seed=whole(env, "SEED", defaults.seed, 0, 2**31 - 1),
         revision=env.get(PREFIX + "REVISION") or defaults.revision,
-        contract=_contract(env),
+        contract=_read(env, "CONTRACT", lambda name: load_contract(name or DEFAULT)),
     )

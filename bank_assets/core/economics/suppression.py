@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from bank_assets.contract.columns import Column, ColumnRole
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray, Rows
+from bank_assets.core.economics.contact_policy import (
+    CONTACTED_TOO_OFTEN,
+    NO_CALLING_HOURS,
+    ON_ANOTHER_LIST,
+    REFUSED_RECENTLY,
+    SUBSCRIBED_RECENTLY,
+)
 
 CUSTOMER_ID: Final = "customer_id"  # column of rows with the person behind each contact
+CONTACT_DATE: Final = "contact_date"  # column of rows with the planned day of each call
 SUPPRESSED: Final = "suppressed"
 DUPLICATE: Final = "duplicate"
 TOO_MANY_CONTACTS: Final = "too_many_contacts"
@@ -30,6 +38,11 @@ RULE_TEXTS: Final[Mapping[str, str]] = {
     DUPLICATE: "appears earlier in the list",
     TOO_MANY_CONTACTS: "contacted too often in this campaign",
     CONTACTED_TOO_RECENTLY: "contacted too recently",
+    SUBSCRIBED_RECENTLY: "subscribed recently",
+    REFUSED_RECENTLY: "refused recently",
+    ON_ANOTHER_LIST: "is on another open list",
+    CONTACTED_TOO_OFTEN: "contacted too often over all lists",
+    NO_CALLING_HOURS: "planned for a day without calling hours",
 }
 
 
