@@ -20,6 +20,8 @@ from bank_assets.ledger.engine import LedgerError, only_app_process, require_cur
 from bank_assets.store.registry import Registry
 from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
+from serving.customers import page as customers
+from serving.customers.api import CustomersController, ObjectionsController
 from serving.decisions import audit_page as audit
 from serving.decisions import page as predict
 from serving.decisions.api import AuditController, PredictionsController, create_route
@@ -40,11 +42,18 @@ from serving.web.logs import AccessLog
 from serving.web.problems import handle_exception
 from serving.web.templating import problem_page, static_files, template_config
 
-API: Final = (PredictionsController, ModelController, AuditController, WithdrawalsController)
+API: Final = (
+    PredictionsController,
+    ModelController,
+    AuditController,
+    WithdrawalsController,
+    ObjectionsController,
+    CustomersController,
+)
 # Routes whose bodies follow from the contract.
 CONTRACT_ROUTES: Final = (create_route, batch_route, outcome_route, plan_route)
 # The navigation, in its order; each page brings its routes.
-PAGES: Final = (home.PAGE, predict.PAGE, campaign.PAGE, monitoring.PAGE, model.PAGE, audit.PAGE)
+PAGES: Final = (home.PAGE, predict.PAGE, campaign.PAGE, customers.PAGE, monitoring.PAGE, model.PAGE, audit.PAGE)
 FLUSH_SECONDS: Final = 0.5
 
 

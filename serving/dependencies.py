@@ -16,6 +16,9 @@ from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallLists
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
+from serving.customers.contact_rules import ContactRules
+from serving.customers.known import KnownCustomers
+from serving.customers.objections import Objections
 from serving.customers.suppressions import Suppressions
 from serving.decisions.deciding import Decider
 from serving.decisions.payloads import Payloads
@@ -42,7 +45,7 @@ class Services:
         self.settings = settings
         self.ledger = open_ledger(platform.ledger_url, migrate=False)
         self.economics = platform.calling
-        self.planning = PlanSettings(platform.calling, learning=platform.learning)
+        self.planning = PlanSettings(platform.calling, learning=platform.learning, policy=platform.contact_policy)
         self.payloads = Payloads.of(platform.contract)
         self.store = ChampionStore(bundles, platform.contract)
         self.registry = registry or Registry(
@@ -50,6 +53,8 @@ class Services:
         )
         self.watcher = Watcher(self.store, self.registry, self.ledger, settings.poll_seconds)
         self.suppressions = Suppressions(self.ledger, settings.poll_seconds)
+        self.contact_rules = ContactRules(self.ledger, platform.contact_policy, self.suppressions)
+        self.customer_objections = Objections(self.suppressions, KnownCustomers(self.ledger, files, platform.contract))
         self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)
         self.maker = DecisionMaker(self.store, self.suppressions, self.economics, self.payloads, settings.code_version)
         self.decider = Decider(self.maker, self.recorder if is_recording else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
+from bank_assets.store.contact_history import ListInQuestion, history_of
 from bank_assets.store.list_designs import ListDesigns
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState
@@ -87,6 +88,9 @@ class CallLists:
             chosen = self._scored.get((key, file.stamp, champion.digest, published.digest), score)
         except FileNotFoundError:  # deleted since it was listed
             raise UnknownCampaignError(key) from None
+        about = ListInQuestion(file.name, "", chosen.seed, chosen.read.digest)
+        history = history_of(self.ledger, settings.policy, chosen.scored.persons, about)
+        settings = replace(settings, history=history)
         return chosen, plan_contacts(chosen.scored, settings, self.suppressions.read(), chosen.seed)
 
     def keep_upload(self, name: str, content: bytes) -> CampaignFile:
@@ -123,6 +127,7 @@ class CallLists:
                 "budget_eur": settings.limits.budget_eur,
                 "capacity": settings.limits.capacity,
                 "rules": asdict(settings.rules),
+                "contact_policy": settings.policy.to_dict(),
                 "holdout_share": settings.holdout_share,
                 "holdout_seed": chosen.seed,  # of all draws
                 "learning": asdict(settings.learning),

@@ -13,16 +13,17 @@ from litestar.response import Redirect
 from sqlalchemy import Engine
 
 from bank_assets.core.economics.planner import PlanSettings
-from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
-from bank_assets.reports.formats import count
 from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.campaigns.call_lists import CallLists, example_list
 from serving.campaigns.form import plan_form, settings_of
-from serving.campaigns.view_models import CallListPage, CallListView, CampaignPage, SuppressionView
+from serving.campaigns.view_models import CallListPage, CallListView, CampaignPage
 from serving.campaigns.views import plan_view
 from serving.champion.champion import ChampionStore
+from serving.customers.objections import Objections
+from serving.customers.page import take_objections
 from serving.customers.suppressions import Suppressions
+from serving.customers.view_models import SuppressionView
 from serving.web.access import identity_of
 from serving.web.chrome import Page
 from serving.web.problems import FieldError, NotFoundError, PayloadError, problem_of
@@ -63,7 +64,9 @@ def campaign(
         choices=call_lists.files.all(),
         plan=part,
         fault=fault,
-        suppression=SuppressionView(len(suppressions.read().customer_ids), "", form.list_key),
+        suppression=SuppressionView(
+            len(suppressions.read().customer_ids), list_key=form.list_key, action="/campaign/suppressions"
+        ),
         kept=campaigns.lists(ledger, limit=SHOWN_LISTS),
         kept_days=KEPT_DAYS,
     )
@@ -93,36 +96,12 @@ async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependenc
 
 @post("/campaign/suppressions", name="page:campaign:suppressions", request_max_body_size=UPLOAD_BYTES, status_code=200)
 async def suppress(
-    request: Request[Any, Any, Any], data: MultipartBody[dict[str, Any]], suppressions: NamedDependency[Suppressions]
+    request: Request[Any, Any, Any],
+    data: MultipartBody[dict[str, Any]],
+    customer_objections: NamedDependency[Objections],
 ) -> Response[Any]:
     """Add people who must not be called; the plan follows."""
-    requested: frozenset[str] = frozenset().union(
-        *[SuppressionList.from_text(text).customer_ids for text in await _texts_of(data)]
-    )
-    if not requested:
-        raise PayloadError(FieldError("ids", "at least one customer id, one per line", "none"))
-    new = await asyncio.to_thread(suppressions.add, requested, reason="campaign page", actor=identity_of(request).name)
-    key = str(data.get("list", ""))
-    if not is_partial(request):
-        return Redirect("/campaign", status_code=303, query_params={"list": key} if key else {})
-    total = len(suppressions.current.customer_ids)
-    part = SuppressionView(total, f"{count(new)} added, {count(len(requested) - new)} were on the list already.", key)
-    return show(request, part, part, headers={"HX-Trigger": "suppressions-changed"})
-
-
-async def _texts_of(data: dict[str, Any]) -> list[str]:
-    """The texts of a form's field and files; a name may be sent more than once, and no objection may get lost."""
-    texts = []
-    for part in (one for name in ("ids", "file") for one in _listed(data.get(name, ""))):
-        try:
-            texts.append((await part.read()).decode("utf-8-sig") if isinstance(part, UploadFile) else str(part))
-        except UnicodeDecodeError as error:
-            raise PayloadError(FieldError("file", "text in UTF-8", f"byte {error.start} is not")) from None
-    return texts
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    return await take_objections(request, data, customer_objections, "/campaign/suppressions")
 
 
 @post("/campaign/lists", name="page:campaign:make", status_code=201, sync_to_thread=True)

@@ -13,6 +13,7 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.charts import Chart
 from bank_assets.store.campaign_files import CampaignFile
 from serving.campaigns.call_lists import ScoredList
+from serving.customers.view_models import SuppressionView
 from serving.web.view_models import Notice, ProblemPart, Table, Tile, described
 
 
@@ -81,16 +82,6 @@ class CallListPage:
     template: ClassVar[str] = "pages/call_list.html"
     title: str = described("Title of the page.")
     part: CallListView = described("The list.")
-
-
-@dataclass(frozen=True, slots=True)
-class SuppressionView:
-    """Who must not be called."""
-
-    template: ClassVar[str] = "partials/_suppressions.html"
-    n_suppressed: int = described("People on the suppression list.")
-    message: str = described("What the last change did, or empty.")
-    list_key: str = described("Key of the chosen list, to come back to.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ CONTACTED_TOO_OFTEN: Final = "contacted_too_often"
 NO_CALLING_HOURS: Final = "no_calling_hours"
 POLICY_RULES: Final = (SUBSCRIBED_RECENTLY, REFUSED_RECENTLY, ON_ANOTHER_LIST, CONTACTED_TOO_OFTEN, NO_CALLING_HOURS)
 MOST: Final = 10_000  # largest number of days or contacts of a rule
+LONGEST_LIST: Final = 92  # days; a wrong date in one row must not exclude everybody else
 FOREVER: Final = np.datetime64("9999-12-31", "D")
 _NEVER: Final = np.datetime64("0001-01-01", "D")
 _NO_DAYS: Final = np.empty(0, dtype="datetime64[D]")
@@ -121,7 +122,7 @@ class ContactPolicy:
         spans, opening = _Spans(self, history, known), np.append(days, FOREVER).min()
         found = Exclusions(np.full(len(days), "", dtype="U24"), np.full(len(days), np.datetime64("NaT"), days.dtype))
         for rows in _rounds(codes, days) if self.at_most is not None else [np.arange(len(days))]:
-            ends = spans.ends(codes[rows], days[rows], np.full(len(rows), opening))
+            ends = spans.ends(codes[rows], days[rows], np.maximum(opening, days[rows] - LONGEST_LIST))
             is_free = (last := ends.max(axis=0)) == _NEVER
             excluded, until = rows[~is_free], last[~is_free]
             found.rule[excluded] = np.asarray(POLICY_RULES)[ends.argmax(axis=0)[~is_free]]

@@ -1,0 +1,46 @@
+"""The history that the contact policy checks a list against."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from bank_assets.core.economics.contact_policy import ContactHistory, ContactPolicy, PersonDays
+from bank_assets.ledger.contact_history import PIPELINE, ListOnRecord, on_record
+from bank_assets.store.campaign_files import campaign_of
+
+
+class ListInQuestion(NamedTuple):
+    """The list that is checked; one that is only planned comes after all that were made."""
+
+    name: str = ""
+    actor: str = ""
+    seed: str = ""
+    file: str = ""  # sha256
+    id: str = "~"
+
+    def is_version_of(self, other: ListOnRecord) -> bool:
+        """Whether two lists call for one campaign: from one file, or by the pipeline under one name."""
+        is_named_alike = campaign_of(self.name) == campaign_of(other.name) and PIPELINE in (self.actor, other.actor)
+        return self.seed == other.seed or self.file == other.file or is_named_alike
+
+
+def history_of(
+    engine: Engine, policy: ContactPolicy, persons: Collection[str], about: ListInQuestion = ListInQuestion()
+) -> ContactHistory:
+    """What is on record about the persons of a list.
+
+    Other versions of the list do not count, nor do lists of lower priority that nobody has exported, and among equals
+    those that were made later.
+    """
+    own = (policy.priority(campaign_of(about.name)), about.id)
+
+    def counts(other: ListOnRecord) -> bool:
+        is_before = (policy.priority(campaign_of(other.name)), other.id) < own
+        return not about.is_version_of(other) and (other.is_exported or is_before)
+
+    found = on_record(engine, persons, counts)
+    kinds = (found.contacts, found.refusals, found.subscriptions, found.lists)
+    return ContactHistory(*(PersonDays.of(rows) for rows in kinds))
