@@ -59,7 +59,7 @@ class ListDesigns:
         """Keep the design of a list."""
         if not self._is_used:
             return
-        rows = np.flatnonzero(plan.reason != DUPLICATE)
+        rows, persons = np.flatnonzero(plan.reason != DUPLICATE), scores.customer_id
         content = msgspec.json.encode(
             _Stored(
                 plan.list_id,
@@ -70,7 +70,7 @@ class ListDesigns:
                 np.where(np.isin(plan.reason, list(RULE_TEXTS)), np.nan, plan.propensity)[rows].tolist(),
                 plan.is_called[rows].tolist(),
                 (plan.reason == EXPLORATION)[rows].tolist(),
-                None if scores.customer_id is None else [str(scores.customer_id[row] or "") for row in rows],
+                None if persons is None else [one or "" for one in np.asarray(persons, object)[rows].tolist()],
             )
         )
         self._write(f"{scores.as_of}-{hashlib.sha256(content).hexdigest()[:16]}", content)
