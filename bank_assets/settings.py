@@ -15,7 +15,8 @@ from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
 from bank_assets.contract.yaml_tree import file_text
-from bank_assets.core.economics.contact_policy import ContactPolicy, parse_policy
+from bank_assets.core.alerts.routing import Routes, routes_of
+from bank_assets.core.economics.contact_policy import NO_POLICY, ContactPolicy, parse_policy
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
@@ -63,6 +64,7 @@ class Settings:
         contact_policy: `BANK_CONTACT_POLICY`, path of a YAML file that says how often and when customers may be called.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
+        alert_routes: `BANK_ALERT_ROUTES`, which channels get a kind of alert: `kind=channel+channel`, or `kind=none`.
         public_url: `BANK_PUBLIC_URL`, base of links in alerts and reports.
         ui_url: `BANK_UI_URL`, base of links to runs, where Dagster's web server is reached.
         feedback: `BANK_FEEDBACK`, what teaches: every outcome (`full`), or those of calls by lists (`called`).
@@ -98,9 +100,10 @@ class Settings:
     train_nightly: bool = False
     budget_eur: float | None = None
     learning: LearningBudget = LearningBudget()
-    contact_policy: ContactPolicy = ContactPolicy()
+    contact_policy: ContactPolicy = NO_POLICY
     timezone: str = "Europe/Lisbon"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    alert_routes: Routes = field(default_factory=dict)
     public_url: str = "http://127.0.0.1:8000"
     ui_url: str = "http://127.0.0.1:3000"
     feedback: str = FULL
@@ -212,6 +215,13 @@ def _home(env: Mapping[str, str], default: Path) -> Path:
     return home
 
 
+def _routes(env: Mapping[str, str]) -> Routes:
+    try:
+        return routes_of(names(env, "ALERT_ROUTES"))
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}ALERT_ROUTES: {error}") from error
+
+
 def _zone(env: Mapping[str, str], default: str) -> str:
     name = env.get(PREFIX + "TIMEZONE", "").strip() or default
     try:
@@ -280,11 +290,10 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             whole(env, "LEARNING_MINIMUM", defaults.learning.minimum, 0, 1_000_000),
             number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
         ),
-        contact_policy=_read(
-            env, "CONTACT_POLICY", lambda at: parse_policy(file_text(at), at) if at else ContactPolicy()
-        ),
+        contact_policy=_read(env, "CONTACT_POLICY", lambda at: parse_policy(file_text(at), at) if at else NO_POLICY),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
+        alert_routes=_routes(env),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         feedback=feedback,

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
-from bank_assets.assets.list_plan import called_rows, plan_of, scores_of, totals_of
+from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, scores_of, totals_of
 from bank_assets.assets.materialization import (
     ML_OWNERS,
     OWNERS,
@@ -28,6 +28,7 @@ from bank_assets.assets.materialization import (
     reported,
 )
 from bank_assets.contract.contract import Contract
+from bank_assets.core.economics.contact_policy import NO_POLICY
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
@@ -37,15 +38,17 @@ from bank_assets.core.model.scorer import digest_files
 from bank_assets.landing.campaign_file import Campaign, is_due, latest_campaigns, read_campaign
 from bank_assets.landing.register import Delivery
 from bank_assets.ledger import campaigns, promotions, states
+from bank_assets.ledger.contact_history import PIPELINE, feeds_seq
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.settings import Settings
 from bank_assets.sources.source import open_from
-from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
+from bank_assets.spark.scoring import score_campaign
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import CallListFiles, csv_of
 from bank_assets.store.campaign_files import campaign_of, plain_name
 from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.contact_history import ListInQuestion, history_of
 from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months, stored_scores
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
@@ -231,6 +234,7 @@ def call_list(
         CallLimits(settings.budget_eur),
         suppression=SuppressionList.of(suppressed),
         learning=settings.learning,
+        policy=settings.contact_policy,
     )
     files, designs = CallListFiles(settings.reports / "call_lists"), ListDesigns(warehouse.root, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
@@ -240,11 +244,16 @@ def call_list(
     def make(due: Wanted) -> None:
         for name, derived in due.items():
             facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
-            now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
+            about = ListInQuestion(name, PIPELINE, name, facts["sha256"])
+            now = replace(
+                under,
+                economics=replace(settings.calling, calls_from=facts.get("calls_from")),
+                history=history_of(ledger.engine, under.policy, persons_on(rows), about),
+            )
             plan = plan_of(rows, now, settings.contract, name)
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
-            shown = scores_of(rows, facts)
+            shown = scores_of(rows, facts, settings.contact_policy.hours)
             designs.keep(plan, shown)
             files.write(file, csv_of(plan, shown, name))
             made = {"csv": file, "scores": scored[name].digest}
@@ -253,11 +262,14 @@ def call_list(
     def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:
         profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in stored.values())
         context.log.info("%d lists, expected profit %.0f EUR", len(stored), profit)
-        return {"expected_profit_eur": profit, "lists": list(stored), **column_schema(SCORED_SCHEMA)}
+        return {"expected_profit_eur": profit, "lists": list(stored), **column_schema(LISTED_SCHEMA)}
 
     rules = {**settings.calling.to_dict(), "budget_eur": settings.budget_eur, "learning": asdict(settings.learning)}
+    if under.policy != NO_POLICY:
+        rules["contact_policy"] = under.policy.to_dict()
+    news = [seq] if (seq := feeds_seq(ledger.engine)) is not None else []
     wanted = {
-        name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed)], settings=rules)
+        name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed), *news], settings=rules)
         for name, entry in scored.items()
         if is_due(delivered.get(name), as_of, entry.digest, listed.get(name))
     }

@@ -127,9 +127,8 @@ def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord
             happened[revised].add("list.revised")
     found = {}
     for part in _chunks([one for one in ids if not happened[one] & set(_ENDED)]):
-        in_list = (list_rows.c.list_id == campaign_lists.c.id) & list_rows.c.is_called
-        last_day = select(func.max(list_rows.c.contact_date)).where(in_list).scalar_subquery()
-        query = select(*campaign_lists.c["id", "name", "actor", "request"], last_day).where(
+        last_day = select(func.max(list_rows.c.contact_date)).where(list_rows.c.list_id == campaign_lists.c.id)
+        query = select(*campaign_lists.c["id", "name", "actor", "request"], last_day.scalar_subquery()).where(
             campaign_lists.c.id.in_(part)
         )
         for list_id, name, actor, request, day in connection.execute(query):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Engine
 
@@ -27,8 +27,11 @@ class ListInQuestion(NamedTuple):
         return self.seed == other.seed or self.file == other.file or is_named_alike
 
 
+NO_LIST: Final = ListInQuestion()
+
+
 def history_of(
-    engine: Engine, policy: ContactPolicy, persons: Collection[str], about: ListInQuestion = ListInQuestion()
+    engine: Engine, policy: ContactPolicy, persons: Collection[str], about: ListInQuestion = NO_LIST
 ) -> ContactHistory:
     """What is on record about the persons of a list.
 

@@ -14,6 +14,7 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import RawBody
+from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
@@ -23,6 +24,7 @@ from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Eco
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
+from bank_assets.store.contact_history import ListInQuestion, history_of
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.campaigns.schemas import PlanRequest, RulesRequest, ValueByBalance
 from serving.champion.champion import Champion, ChampionStore, PublishedState
@@ -67,12 +69,13 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
         store: NamedDependency[ChampionStore],
         suppressions: NamedDependency[Suppressions],
         planning: NamedDependency[PlanSettings],
+        ledger: NamedDependency[Engine],
     ) -> dict[str, Any]:
         """Calls in order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
         data = body_reader.read(body, request.scope["headers"])
         champion, published = store.current, store.state
         return await asyncio.to_thread(
-            lambda: plan_campaign(data, champion, published, planning, suppressions.read(), payloads)
+            lambda: plan_campaign(data, champion, published, planning, (suppressions.read(), ledger), payloads)
         )
 
     return plan
@@ -135,16 +138,19 @@ def plan_campaign(
     champion: Champion,
     published: PublishedState,
     default: PlanSettings,
-    suppression: SuppressionList,
+    record: tuple[SuppressionList, Engine],
     payloads: Payloads,
 ) -> dict[str, Any]:
     """The answer to a plan request. Its suppressions add to the platform's; nothing takes a person off that list.
+
+    The record holds that list, and the ledger with what the contact policy counts.
 
     Raises:
         EconomicsError, PlanError, HoldoutError, ExplorationError, SuppressionError: an amount, limit, share or rule is
             unusable.
     """
     check_date(request.contact_date)
+    suppression, ledger = record
     contacts, economics = contacts_of(request, payloads), economics_of(request.economics, default.economics)
     day = request.contact_date or dt.datetime.now(dt.UTC).date()
     scored = score_contacts(contacts, day, champion, published, payloads)
@@ -157,6 +163,10 @@ def plan_campaign(
         FrequencyRules(rules.max_contacts_in_campaign, rules.min_days_since_previous_contact),
         request.holdout_share,
         learning=default.learning if learning is None else LearningBudget(**msgspec.structs.asdict(learning)),
+        policy=default.policy,
+        history=history_of(
+            ledger, default.policy, scored.persons, ListInQuestion(request.list_id, seed=request.list_id)
+        ),
     )
     suppression = SuppressionList.of([*suppression.customer_ids, *request.suppressed])
     return _answer(plan_contacts(scored, settings, suppression, request.list_id), economics)
@@ -202,4 +212,6 @@ def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
 
 
 def _why(plan: CallPlan, row: Any) -> dict[str, Any]:
-    return {"reason": str(plan.reason[row]), "propensity": float(plan.propensity[row])}
+    until = plan.until[row]
+    why = {"reason": str(plan.reason[row]), "propensity": float(plan.propensity[row])}
+    return why if np.isnat(until) else {**why, "until": str(until)}

@@ -109,6 +109,7 @@ class CallLists:
             champion.digest,
             as_of,
             scored.persons if CUSTOMER_ID in scored.frame else None,
+            None if (hours := settings.policy.hours) is None else hours.windows(scored.contact_date, scored.frame),
         )
         self.designs.keep(planned.plan, scores)
         for group in (HOLDOUT, CALLS):

@@ -38,6 +38,7 @@ def customer_view(
     return CustomerView(answer, list(person.contact_ids), notices_of(answer), sections)
 
 
+_DECIDED: Final = ["Decided", "Contact", "Decision", "Probability", "By"]
 _KINDS: Final = {
     "Dispositions": {"called_at": "Called", "contact_id": "Contact", "disposition": "Disposition", "actor": "By"},
     "Outcomes": {"arrived_at": "Arrived", "contact_id": "Contact", "y": "Outcome", "actor": "By"},

@@ -134,6 +134,9 @@ class ContactPolicy:
         return found
 
 
+NO_POLICY: Final = ContactPolicy()
+
+
 def _rounds(codes: IntArray, days: DayArray) -> list[NDArray[np.intp]]:
     """Rows in rounds with one contact of each person, the earliest days first."""
     order = np.lexsort((days, codes))
