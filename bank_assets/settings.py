@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
 from bank_assets.contract.yaml_tree import file_text
@@ -196,7 +195,7 @@ def contract_name(env: Mapping[str, str] = os.environ) -> str:
 def _read(env: Mapping[str, str], name: str, read: Callable[[str], T]) -> T:
     try:
         return read(env.get(PREFIX + name, "").strip())
-    except ContractError as error:
+    except ValueError as error:  # a fault of the contract is one too
         raise SettingsError(f"{PREFIX}{name}: {error}") from error
 
 
@@ -213,13 +212,6 @@ def _home(env: Mapping[str, str], default: Path) -> Path:
             f"take for another path; found {found[0]!r} in {str(home)!r}. Rename the folder."
         )
     return home
-
-
-def _routes(env: Mapping[str, str]) -> Routes:
-    try:
-        return routes_of(names(env, "ALERT_ROUTES"))
-    except ValueError as error:
-        raise SettingsError(f"{PREFIX}ALERT_ROUTES: {error}") from error
 
 
 def _zone(env: Mapping[str, str], default: str) -> str:
@@ -246,9 +238,8 @@ def _cron(env: Mapping[str, str], default: str) -> str:
 
 def _secret(env: Mapping[str, str], name: str) -> str:
     """A secret, given as it is or as the file that holds it; containers turn the second into the first."""
-    if env.get(f"{PREFIX}{name}_FILE", "").strip():
-        return _read(env, f"{name}_FILE", file_text).strip()
-    return env.get(PREFIX + name, "")
+    has_file = env.get(f"{PREFIX}{name}_FILE", "").strip()
+    return _read(env, f"{name}_FILE", file_text).strip() if has_file else env.get(PREFIX + name, "")
 
 
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
@@ -293,7 +284,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         contact_policy=_read(env, "CONTACT_POLICY", lambda at: parse_policy(file_text(at), at) if at else NO_POLICY),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
-        alert_routes=_routes(env),
+        alert_routes=_read(env, "ALERT_ROUTES", lambda _: routes_of(names(env, "ALERT_ROUTES"))),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         feedback=feedback,

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
-from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, scores_of, totals_of
+from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, persons_on, plan_of, scores_of, totals_of
 from bank_assets.assets.materialization import (
     ML_OWNERS,
     OWNERS,

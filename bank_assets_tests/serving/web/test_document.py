@@ -43,7 +43,7 @@ def test_every_example_of_a_body_is_taken(client, document, payload):
             if path.endswith("batch"):
                 assert answer.json()["recorded"] == 1
             tried.add((path, media_type))
-    assert len(tried) == 8
+    assert len(tried) == 9
 
 
 def test_errors_are_documented_in_their_one_shape(document):
