@@ -14,6 +14,7 @@ from bank_assets.store.campaign_files import FOLDER, CampaignFiles
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallLists
+from serving.campaigns.exporting import Exporter
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
 from serving.customers.contact_rules import ContactRules
@@ -53,6 +54,7 @@ class Services:
         )
         self.watcher = Watcher(self.store, self.registry, self.ledger, settings.poll_seconds)
         self.suppressions = Suppressions(self.ledger, settings.poll_seconds)
+        self.exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)
         self.contact_rules = ContactRules(self.ledger, platform.contact_policy, self.suppressions)
         self.customer_objections = Objections(self.suppressions, KnownCustomers(self.ledger, files, platform.contract))
         self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)

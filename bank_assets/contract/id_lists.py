@@ -50,7 +50,7 @@ def read_ids(text: str) -> tuple[list[str], list[LineFault]]:
     if found:
         return [], [LineFault(0, "identifiers, one per line", found)]
     ids: dict[str, str] = {}
-    faults = []
+    faults: list[LineFault] = []
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         field = line.strip(_AROUND)
         one = plain_identifier(field).strip('"')

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, s
 
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
 from bank_assets.ledger.engine import read
-from bank_assets.ledger.models import events
+from bank_assets.ledger.models import event_head, events
 
 LONGEST_LIST: Final = 92  # days; a wrong date in one row must not keep everybody else for years
 CHUNK: Final = 5_000  # ids of one statement
@@ -75,7 +75,7 @@ def on_record(engine: Engine, persons: Collection[str], counts: Callable[[ListOn
     with engine.connect() as connection:
         planned = listed(connection, ids)
         reported = _reported(connection, ids, planned)
-        booked = {tuple(row) for row in _about(connection, subscriptions, ids, _SUBSCRIPTIONS)}
+        booked = {(person, kind, day) for person, kind, day in _about(connection, subscriptions, ids, _SUBSCRIPTIONS)}
     calls = {(person, contact, day) for person, contact, what, day in reported if what in CALLS}
     found.contacts = [(person, day) for person, _, day in calls]
     found.refusals = [(person, day) for person, _, what, day in reported if what == "refused"]
@@ -98,6 +98,11 @@ def on_record(engine: Engine, persons: Collection[str], counts: Callable[[ListOn
     return found
 
 
+def newest_event(engine: Engine) -> int:
+    """Number of the newest event; history does not change before the next one."""
+    return int(read(engine, select(event_head.c.seq))[0][0])
+
+
 def feeds_seq(engine: Engine) -> int | None:
     """Number of the newest event that may change whom a list must leave out; None before the first."""
     return read(engine, select(func.max(events.c.seq)).where(events.c.kind.in_(_FEEDS)))[0][0]
@@ -110,8 +115,12 @@ def listed(connection: Connection, persons: Sequence[str]) -> list[Listed]:
         *list_rows.c["list_id", "contact_id", "contact_date", "is_called"],
     ).where(list_rows.c.is_called | (list_rows.c.reason == HELD_OUT))
     rows = list(_about(connection, list_rows, persons, query))
-    lists = _lists(connection, sorted({list_id for _, list_id, *_ in rows}))
-    return [Listed(person, *row, lists[at]) for person, at, *row in rows if at in lists]
+    lists = _lists(connection, sorted({row.list_id for row in rows}))
+    return [
+        Listed(person, contact, day, is_called, lists[at])
+        for person, at, contact, day, is_called in rows
+        if at in lists
+    ]
 
 
 def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord]:
@@ -128,9 +137,8 @@ def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord
     found = {}
     for part in _chunks([one for one in ids if not happened[one] & set(_ENDED)]):
         last_day = select(func.max(list_rows.c.contact_date)).where(list_rows.c.list_id == campaign_lists.c.id)
-        query = select(*campaign_lists.c["id", "name", "actor", "request"], last_day.scalar_subquery()).where(
-            campaign_lists.c.id.in_(part)
-        )
+        about = campaign_lists.c["id", "name", "actor", "request"]
+        query: Select[Any] = select(*about, last_day.scalar_subquery()).where(campaign_lists.c.id.in_(part))
         for list_id, name, actor, request, day in connection.execute(query):
             done = happened[list_id]
             is_exported = actor == PIPELINE or "list.exported" in done

@@ -88,6 +88,11 @@ def spreadsheet_text(text: str) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
 
 
+def plain_text(field: str) -> str:
+    """The text that `spreadsheet_text` made a field of."""
+    return field[1:] if field.startswith("'") and spreadsheet_text(field[1:]) == field else field
+
+
 class CallListFiles:
     """The CSV files of one folder. They hold customer data, so only the owner may open the folder."""
 

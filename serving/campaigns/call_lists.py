@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,12 @@ from sqlalchemy import Engine
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import value_text
+from bank_assets.core.economics.contact_policy import ContactHistory
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.contact_history import newest_event
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
@@ -69,6 +72,7 @@ class CallLists:
     designs: ListDesigns
     payloads: Payloads
     _scored: Remembered[ScoredList] = field(default_factory=lambda: Remembered(REMEMBERED))
+    _histories: Remembered[ContactHistory] = field(default_factory=lambda: Remembered(REMEMBERED))
 
     def planned(
         self, key: str, settings: PlanSettings, champion: Champion, published: PublishedState
@@ -89,8 +93,9 @@ class CallLists:
         except FileNotFoundError:  # deleted since it was listed
             raise UnknownCampaignError(key) from None
         about = ListInQuestion(file.name, "", chosen.seed, chosen.read.digest)
-        history = history_of(self.ledger, settings.policy, chosen.scored.persons, about)
-        settings = replace(settings, history=history)
+        key_now = (key, file.stamp, newest_event(self.ledger))
+        read = partial(history_of, self.ledger, settings.policy, chosen.scored.persons, about)
+        settings = replace(settings, history=self._histories.get(key_now, read))
         return chosen, plan_contacts(chosen.scored, settings, self.suppressions.read(), chosen.seed)
 
     def keep_upload(self, name: str, content: bytes) -> CampaignFile:

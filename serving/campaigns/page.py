@@ -14,8 +14,10 @@ from sqlalchemy import Engine
 
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.ledger import campaigns
+from bank_assets.store.call_lists import CALLS
 from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.campaigns.call_lists import CallLists, example_list
+from serving.campaigns.exporting import Exporter
 from serving.campaigns.form import plan_form, settings_of
 from serving.campaigns.view_models import CallListPage, CallListView, CampaignPage
 from serving.campaigns.views import plan_view
@@ -129,21 +131,33 @@ def kept_list(
     list_id: FromPath[str],
     ledger: NamedDependency[Engine],
     call_lists: NamedDependency[CallLists],
+    exporter: NamedDependency[Exporter],
 ) -> Response[Any]:
     """A call list on record."""
     kept = campaigns.get_list(ledger, list_id)
     if kept is None:
         raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
-    part = CallListView(kept, call_lists.has_file(kept.id))
+    has_file = call_lists.has_file(kept.id)
+    left_out = exporter.now(kept, call_lists.content(kept.id, CALLS)).left_out if has_file else []
+    part = CallListView(kept, has_file, left_out)
     return show(request, CallListPage("Call list", part), part)
 
 
 @get("/campaign/lists/{list_id:str}/{file_name:str}", name="page:campaign:download", sync_to_thread=True)
 def download(
-    list_id: FromPath[str], file_name: FromPath[str], call_lists: NamedDependency[CallLists]
+    request: Request[Any, Any, Any],
+    list_id: FromPath[str],
+    file_name: FromPath[str],
+    call_lists: NamedDependency[CallLists],
+    ledger: NamedDependency[Engine],
+    exporter: NamedDependency[Exporter],
 ) -> Response[bytes]:
-    """`calls.csv` or `holdout.csv` of a kept list."""
-    content = call_lists.content(list_id, file_name.removesuffix(".csv"))
+    """`calls.csv` or `holdout.csv` of a kept list; whoever must not be called any more is left out of the calls."""
+    content = call_lists.content(list_id, group := file_name.removesuffix(".csv"))
+    if group == CALLS and (kept := campaigns.get_list(ledger, list_id)) is not None:
+        made = exporter.now(kept, content)
+        exporter.record(kept, made, identity_of(request).name)
+        content = made.content
     attachment = f'attachment; filename="{list_id}-{file_name}"'
     return Response(content, media_type="text/csv", headers={"Content-Disposition": attachment})
 

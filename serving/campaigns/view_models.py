@@ -13,6 +13,7 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.charts import Chart
 from bank_assets.store.campaign_files import CampaignFile
 from serving.campaigns.call_lists import ScoredList
+from serving.campaigns.exporting import LeftOut
 from serving.customers.view_models import SuppressionView
 from serving.web.view_models import Notice, ProblemPart, Table, Tile, described
 
@@ -61,6 +62,9 @@ class PlanView:
     )
     calls: list[int] = described("Rows of the first calls in the list.")
     left_out: dict[str, int] = described("How many are not called, by the reason in words.")
+    protected: list[tuple[str, str, str]] = described(
+        "First contacts that the contact policy excludes: contact, why, and the first day on which it does not."
+    )
     holdout: list[str] = described("Sentences about the hold-out group and the size of its test.")
     learning: list[str] = described("Sentences about the explored calls: their cost, and who is out of reach.")
     rejected: list[str] = described("First rows of the file that do not fit, with line and reason.")
@@ -73,6 +77,7 @@ class CallListView:
     template: ClassVar[str] = "partials/_call_list.html"
     kept: CampaignList = described("The list on record.")
     has_file: bool = described("True if its files are still kept.")
+    left_out: list[LeftOut] = described("Calls that must not be made any more, and why.", default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

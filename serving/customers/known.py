@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Engine
@@ -31,7 +32,7 @@ class KnownCustomers:
         wanted = {identifier_key(one): one for one in ids}
         found: set[str] = set()
         for file in self._files.all()[:FILES]:
-            found |= self._keys.get((file.key, file.stamp), lambda file=file: self._read(file)) & wanted.keys()
+            found |= self._keys.get((file.key, file.stamp), partial(self._read, file)) & wanted.keys()
         return found | known_keys(self._engine, (one for key, one in wanted.items() if key not in found))
 
     def with_zeros(self, unknown: Sequence[str]) -> tuple[str, str] | None:

@@ -116,7 +116,7 @@ async def take_objections(
     actor = identity_of(request).name
     taken = await asyncio.to_thread(door.take, ids, reason=str(data.get("reason", "")).strip() or "page", actor=actor)
     if not is_partial(request):
-        counts = {"ids": taken.ids, "added": taken.added, "known": taken.known}
+        counts = {"ids": str(taken.ids), "added": str(taken.added), "known": str(taken.known)}
         return Redirect(OBJECTIONS, status_code=303, query_params=counts)
     part = SuppressionView(len(door.suppressions.current.customer_ids), taken.sentence, key, action)
     return show(request, part, headers={"HX-Trigger": "suppressions-changed"})

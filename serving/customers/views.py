@@ -20,6 +20,12 @@ from serving.web.templating import moment, words
 from serving.web.view_models import WATCH, Notice
 
 SHOWN: Final = 50
+DO_NOT_CALL: Final = "Do not call"
+
+
+def customer_href(customer_id: str) -> str:
+    """Address of a customer's page."""
+    return f"/customers/{quote(customer_id, safe='')}"
 
 
 def customer_view(
@@ -69,11 +75,11 @@ def _listed(one: Any) -> tuple[str, list[str]]:
 
 def notices_of(answer: PolicyAnswer) -> list[Notice]:
     """What to know before somebody calls this customer."""
-    href = f"/customers/{quote(answer.customer_id, safe='')}"
+    href = customer_href(answer.customer_id)
     found = []
     if not answer.may_be_called:
         until = f"A call is possible from {answer.until} on." if answer.until else "No profit overrides that."
-        found.append(Notice(WATCH, "Do not call", f"{answer.text}. {until}", href, "See the customer"))
+        found.append(Notice(WATCH, DO_NOT_CALL, f"{answer.text}. {until}", href, "See the customer"))
     called = [one for one in answer.open_lists if one.is_called]
     held_out = [one for one in answer.open_lists if not one.is_called]
     if called:

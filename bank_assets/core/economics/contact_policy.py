@@ -102,9 +102,10 @@ class ContactPolicy:
         return asdict(self)
 
     @property
-    def horizon(self) -> int:
-        """Days around a planned call in which something on record can matter."""
-        return max(self.in_days or 0, self.after_refusal or 0, self.after_subscription or 0)
+    def needs_no_history(self) -> bool:
+        """Whether nothing on record can exclude anybody."""
+        limits = (self.at_most, self.after_refusal, self.after_subscription)
+        return not self.one_open_list and all(limit is None for limit in limits)
 
     def priority(self, campaign: str) -> int:
         """Rank of a campaign, 0 for the most important; what the policy does not name comes last."""
