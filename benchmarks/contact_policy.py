@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -33,7 +34,7 @@ def main() -> None:
         return PersonDays(rng.choice(ids, n), DAY - rng.integers(0, 365, n).astype("timedelta64[D]"))
 
     lists = drawn(0.2)
-    history = ContactHistory(drawn(5), drawn(1), drawn(1), lists._replace(until=lists.day + 30))
+    history = ContactHistory(drawn(5), drawn(1), drawn(1), replace(lists, until=lists.day + 30))
     persons = np.concatenate([ids[: -CUSTOMERS // 10], ids[: CUSTOMERS // 10]])
     days = DAY + rng.integers(0, 30, CUSTOMERS).astype("timedelta64[D]")
     policy, seconds = ContactPolicy(3, 30, 90, 365), []

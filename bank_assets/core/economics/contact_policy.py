@@ -35,11 +35,12 @@ _STRIDE: Final = 1 << 23  # more days than datetime.date knows, so that (person,
 _SHIFT: Final = 1 << 21  # makes days before 1970 positive
 
 
-class PersonDays(NamedTuple):
-    """Days of persons; arrays are (n,). `until` is the day on which a span ends, that day excluded."""
+@dataclass(frozen=True, slots=True)
+class PersonDays:
+    """Days of persons, a sequence (n,); arrays are (n,). `until` is the end of a span, that day excluded."""
 
-    person: Sequence[Any] | NDArray[Any] = ()
-    day: DayArray = _NO_DAYS
+    person: Any = ()
+    day: DayArray = field(default_factory=lambda: _NO_DAYS)
     until: DayArray | None = None
 
     @classmethod
