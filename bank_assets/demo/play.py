@@ -110,7 +110,7 @@ class Play:
         self.client.contact_date = (step.last + timedelta(days=1)).isoformat()
         already = len(self.client.changes)
         made = self._list(step) if self.settings.feedback == CALLED and self.first_version else None
-        names = [path.name for path in self.sender.deliver(step, made and made.called)]
+        names = [path.name for path in self.sender.deliver(step, made.called if made else None)]
         result = self._now = StepResult(step, contacts, time.time())
         self._tell(f"{step.name}: {contacts:,} contacts arrive in {', '.join(names)}")
         self._wait_until_idle(instance, self.step_timeout_seconds, names)
