@@ -14,6 +14,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
+from bank_assets.core.alerts.routing import Routes, routes_of
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
@@ -59,6 +60,7 @@ class Settings:
         learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
+        alert_routes: `BANK_ALERT_ROUTES`, which channels get a kind of alert: `kind=channel+channel`, or `kind=none`.
         public_url: `BANK_PUBLIC_URL`, base of links in alerts and reports.
         ui_url: `BANK_UI_URL`, base of links to runs, where Dagster's web server is reached.
         feedback: `BANK_FEEDBACK`, what teaches: every outcome (`full`), or those of calls by lists (`called`).
@@ -96,6 +98,7 @@ class Settings:
     learning: LearningBudget = LearningBudget()
     timezone: str = "Europe/Lisbon"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    alert_routes: Routes = field(default_factory=dict)
     public_url: str = "http://127.0.0.1:8000"
     ui_url: str = "http://127.0.0.1:3000"
     feedback: str = FULL
@@ -207,6 +210,13 @@ def _home(env: Mapping[str, str], default: Path) -> Path:
     return home
 
 
+def _routes(env: Mapping[str, str]) -> Routes:
+    try:
+        return routes_of(names(env, "ALERT_ROUTES"))
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}ALERT_ROUTES: {error}") from error
+
+
 def _zone(env: Mapping[str, str], default: str) -> str:
     name = env.get(PREFIX + "TIMEZONE", "").strip() or default
     try:
@@ -283,6 +293,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         ),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
+        alert_routes=_routes(env),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         feedback=feedback,

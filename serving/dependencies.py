@@ -51,7 +51,9 @@ class Services:
         self.watcher = Watcher(self.store, self.registry, self.ledger, settings.poll_seconds)
         self.suppressions = Suppressions(self.ledger, settings.poll_seconds)
         self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)
-        self.maker = DecisionMaker(self.store, self.suppressions, self.economics, self.payloads, settings.code_version)
+        self.maker = DecisionMaker(
+            self.store, self.suppressions, self.economics, self.payloads, settings.code_version, platform.learning
+        )
         self.decider = Decider(self.maker, self.recorder if is_recording else None)
         self.records = Records(self.ledger, self.store, self.registry, platform.contract, settings.code_version)
         self.access = Access(settings, self.ledger)

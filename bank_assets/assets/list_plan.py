@@ -1,7 +1,7 @@
 """The call plan of a scored list, and what is stored of it."""
 
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -9,8 +9,13 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import CUSTOMER_ID
+from bank_assets.spark.scoring import SCORED_SCHEMA
 from bank_assets.store.call_lists import ListScores
 from bank_assets.store.warehouse import arrays_of
+
+PLANNED: Final = pa.schema([("rank", pa.int64()), ("propensity", pa.float64()), ("reason", pa.string())])
+"""What a called contact has besides its scores."""
+LISTED_SCHEMA: Final = pa.schema([*SCORED_SCHEMA, *PLANNED])
 
 
 def plan_of(scored: pa.Table, settings: PlanSettings, contract: Contract, list_id: str) -> CallPlan:
@@ -36,9 +41,11 @@ def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
 def called_rows(scored: pa.Table, plan: CallPlan) -> pa.Table:
     """The called contacts, first call first, with the probability of having been called, and why they are."""
     order = plan.call_order
-    called = scored.take(pa.array(order)).append_column("rank", pa.array(plan.rank[order]))
-    called = called.append_column("propensity", pa.array(plan.propensity[order]))
-    return called.append_column("reason", pa.array(plan.reason[order].tolist(), pa.string()))
+    called = scored.take(pa.array(order))
+    for planned in PLANNED:
+        values = getattr(plan, planned.name)[order].tolist()
+        called = called.append_column(planned, pa.array(values, planned.type))
+    return called
 
 
 def totals_of(plan: CallPlan, settings: PlanSettings) -> dict[str, Any]:

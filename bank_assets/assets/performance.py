@@ -33,6 +33,7 @@ from bank_assets.store.lineage import (
     scores,
     weighing,
 )
+from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
 
@@ -58,13 +59,17 @@ OUTCOME_SCHEMA = pa.schema(
 
 @monthly_asset(**identity(REPORTED_OUTCOMES), kinds={"parquet", "python"}, owners=OWNERS, tags={"bank/pii": "yes"})
 def ledger_outcomes(
-    context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], ledger: LedgerResource
+    context: dg.AssetExecutionContext,
+    warehouse: dg.ResourceParam[Warehouse],
+    ledger: LedgerResource,
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """Outcomes reported to the web app, by month of arrival, next to the delivered ones.
 
-    Reads: the ledger. Writes: `ledger_outcomes`.
+    Reads: the ledger. Writes: `ledger_outcomes`, and the design of randomized answers, by which their outcomes teach.
     Guarantees: late and corrected outcomes keep their arrival date; readers take the latest.
     """
+    ListDesigns(warehouse.root, settings.feedback).keep_answers(ledger.engine)
     arrived = outcomes_by_month(ledger.engine, month_of(FIRST_MONTH))
 
     def make(due: Wanted) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
-from bank_assets.assets.list_plan import called_rows, plan_of, scores_of, totals_of
+from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, scores_of, totals_of
 from bank_assets.assets.materialization import (
     ML_OWNERS,
     OWNERS,
@@ -41,7 +41,7 @@ from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.settings import Settings
 from bank_assets.sources.source import open_from
-from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
+from bank_assets.spark.scoring import score_campaign
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import CallListFiles, csv_of
 from bank_assets.store.campaign_files import campaign_of, plain_name
@@ -253,7 +253,7 @@ def call_list(
     def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:
         profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in stored.values())
         context.log.info("%d lists, expected profit %.0f EUR", len(stored), profit)
-        return {"expected_profit_eur": profit, "lists": list(stored), **column_schema(SCORED_SCHEMA)}
+        return {"expected_profit_eur": profit, "lists": list(stored), **column_schema(LISTED_SCHEMA)}
 
     rules = {**settings.calling.to_dict(), "budget_eur": settings.budget_eur, "learning": asdict(settings.learning)}
     wanted = {

@@ -7,8 +7,7 @@ repeated file changes nothing, and a file that returns to an earlier content rep
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bank_assets.store.atomic_files import write_atomic
-from bank_assets.store.home_json import read_json_lines
+from bank_assets.store.home_json import append_json_lines, read_json_lines
 
 SCHEMA_VERSION: Final = 1
 
@@ -157,26 +155,18 @@ def append_manifest(warehouse: Path, arrivals: Iterable[Delivery]) -> None:
     records = [{"schema_version": SCHEMA_VERSION, **asdict(arrival)} for arrival in arrivals]
     for record in records:
         del record["path"], record["without"]
-    _append(manifest_path(warehouse), records)
+    append_json_lines(manifest_path(warehouse), records)
 
 
 def append_withdrawals(warehouse: Path, made: Iterable[Withdrawal]) -> None:
     """Append withdrawals, all or none, unless the log is damaged. The caller holds the lock of the register."""
     withdrawals(warehouse)
     records = [{name: value for name, value in asdict(one).items() if value} for one in made]
-    _append(_withdrawals_path(warehouse), records)
+    append_json_lines(_withdrawals_path(warehouse), records)
 
 
 def _withdrawals_path(warehouse: Path) -> Path:
     return raw_root(warehouse) / "withdrawals.jsonl"
-
-
-def _append(path: Path, records: Iterable[Mapping[str, object]]) -> None:
-    lines = [json.dumps(record, separators=(",", ":"), ensure_ascii=False) for record in records]
-    if lines:
-        # Rewritten whole, so that readers never see a partial line. 10,000 deliveries are 6 MB.
-        before = path.read_bytes() if path.exists() else b""
-        write_atomic(path, before + "".join(line + "\n" for line in lines).encode())
 
 
 def manifest_of(warehouse: Path, months: Collection[str], kind: str = "contacts") -> tuple[Delivery, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Engine, delete, func, insert, select
 
+from bank_assets.ledger.campaign_models import campaign_lists, suppressions
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
-from bank_assets.ledger.models import campaign_lists, suppressions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,10 @@ class CampaignList:
     summary: dict[str, Any]
     content_digest: str  # SHA-256 of the downloaded file
     content_path: str | None = None  # where the file is kept, None if it is not
+    revises: str | None = None  # id of the version before, None for a first one
+
+
+_LISTS: Final = select(*(campaign_lists.c[name] for name in CampaignList.__dataclass_fields__))
 
 
 def suppress(engine: Engine, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
@@ -74,11 +78,11 @@ def keep_list(engine: Engine, made: CampaignList) -> CampaignList:
 
 def get_list(engine: Engine, list_id: str) -> CampaignList | None:
     """One call list by id, or None."""
-    found = read(engine, select(campaign_lists).where(campaign_lists.c.id == list_id))
+    found = read(engine, _LISTS.where(campaign_lists.c.id == list_id))
     return CampaignList(**found[0]._asdict()) if found else None
 
 
 def lists(engine: Engine, limit: int = 50) -> list[CampaignList]:
     """Call lists, newest first."""
-    newest = select(campaign_lists).order_by(campaign_lists.c.id.desc()).limit(limit)
+    newest = _LISTS.order_by(campaign_lists.c.id.desc()).limit(limit)
     return [CampaignList(**row._asdict()) for row in read(engine, newest)]

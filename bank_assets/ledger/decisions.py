@@ -118,7 +118,8 @@ def _insert_statement(table: Table, mark: str, n: int) -> str:
     return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * n)}"  # noqa: S608  own names
 
 
-def _decision(row: Any) -> Decision:
+def decision_of(row: Any) -> Decision:
+    """A row of `RECORDS`."""
     values = row._asdict()
     del values["salt"]
     for name in ("payload", "economics", "as_of_features", "flags"):
@@ -129,7 +130,7 @@ def _decision(row: Any) -> Decision:
 def get(engine: Engine, decision_id: str) -> Decision | None:
     """One decision by id, or None."""
     found = read(engine, RECORDS.where(decisions.c.id == decision_id))
-    return _decision(found[0]) if found else None
+    return decision_of(found[0]) if found else None
 
 
 def search(
@@ -169,7 +170,7 @@ def search(
     if before_seq is not None:
         where.append(decisions.c.seq < before_seq)
     newest = RECORDS.where(*where).order_by(decisions.c.seq.desc()).limit(limit + 1)
-    found = [_decision(row) for row in read(engine, newest)]
+    found = [decision_of(row) for row in read(engine, newest)]
     more = len(found) > limit
     return Found(found[:limit], found[limit - 1].seq if more else None)
 

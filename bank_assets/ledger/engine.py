@@ -29,6 +29,7 @@ _WRITE: Final = "bank_ledger_write"
 _MIGRATION_LOCK: Final = 5_220_222  # key of the PostgreSQL advisory lock that lets one process migrate at a time
 LOCK_SECONDS: Final = 2  # how long a migration may keep others waiting for a table before it gives up
 LOCK_ATTEMPTS: Final = 10  # how often it tries, with growing pauses: 90 s in all
+_EVENTS_SINCE: Final = "0004"  # the revision that began the chain of events
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
@@ -142,6 +143,10 @@ def _upgrade(engine: Engine) -> SchemaChange:
             # lets them through, and tries again.
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
         migrations.run(connection)
+        if before is not None and before < _EVENTS_SINCE:
+            from bank_assets.ledger import events
+
+            events.cover(connection, actor="migration", reason="recorded before the chain of events began")
         return SchemaChange(before, migrations.HEAD)
 
 

@@ -17,7 +17,7 @@ VERDICTS: Final = ("promoted", "refused")
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """One verdict; the fields are the columns of the table in their order."""
+    """One verdict."""
 
     id: int
     at: str
@@ -29,6 +29,9 @@ class Promotion:
     reasons: list[str]
     evidence: dict[str, Any]
     actor: str  # who decided: `pipeline`, a user's or a key's name
+
+
+_COLUMNS: Final = tuple(promotions.c[name] for name in Promotion.__dataclass_fields__)
 
 
 def record(
@@ -58,18 +61,18 @@ def record(
         actor=actor,
     )
     with writing(engine) as connection:
-        return Promotion(*connection.execute(statement.returning(promotions)).one())
+        return Promotion(*connection.execute(statement.returning(*_COLUMNS)).one())
 
 
 def history(engine: Engine, *, limit: int = 200, promoted_only: bool = False, after: int = 0) -> list[Promotion]:
     """At most `limit` verdicts with an id above `after`, newest first."""
-    query = select(promotions).where(promotions.c.id > after).limit(limit)
+    query = select(*_COLUMNS).where(promotions.c.id > after).limit(limit)
     return _read(engine, query.where(promotions.c.decision == "promoted") if promoted_only else query)
 
 
 def of_version(engine: Engine, version: str) -> list[Promotion]:
     """Every verdict on one version, newest first."""
-    return _read(engine, select(promotions).where(promotions.c.to_version == version))
+    return _read(engine, select(*_COLUMNS).where(promotions.c.to_version == version))
 
 
 def is_on_probation(engine: Engine, version: str) -> bool:

@@ -1,4 +1,4 @@
-"""Sends the alerts of the log to every channel (apprise URLs: mail, Slack, webhooks and more; and `file:`).
+"""Sends the alerts of the log to the channels (apprise URLs: mail, Slack and more; `file:`; signed `webhooks:`).
 
 Delivery is at least once: progress is stored after the channel confirms. A failing channel does not delay the others.
 It is retried after 1, 2, 4 … 30 minutes, and an alert older than two days is dropped with an error in the log. URLs
@@ -10,9 +10,11 @@ import json
 import logging
 import os
 import time
-from collections.abc import Sequence
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -20,54 +22,50 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from bank_assets.core.alerts.alert import DefaultChannel, Tone
+from bank_assets.core.alerts.alert import AlertKind, Tone
+from bank_assets.core.alerts.routing import SIGNED_SCHEMES, is_routed
 from bank_assets.settings import Settings
-from bank_assets.store.alert_log import FILE_NAME, AlertLog, LoggedAlert
+from bank_assets.store.alert_log import CHANNELS, FILE_NAME, AlertLog, ChannelProgress, LoggedAlert, progress_of
 from bank_assets.store.atomic_files import write_atomic
-from bank_assets.store.home_json import read_derived
 from bank_assets.store.locks import lock, locked_if_free
+from bank_assets.store.standard_webhooks import SignatureError, signed
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(minutes=30)
 GIVE_UP_AFTER: Final = timedelta(days=2)
 NEW_CHANNEL_LOOKS_BACK: Final = timedelta(days=1)
 SEND_SECONDS: Final = 10.0
+WEBHOOK_TYPES: Final[Mapping[str, str]] = {
+    AlertKind.LIST_MADE: "list.made",
+    AlertKind.LIST_CLOSED: "list.closed",
+    AlertKind.PROMOTED: "champion.changed",
+    AlertKind.OBJECTION: "objection.received",
+}
 logger = logging.getLogger("bank_assets.alerts")
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelProgress:
-    """How far a channel has read the log of alerts.
-
-    Attributes:
-        offset: byte of the log at which the next alert begins.
-        failures: failed attempts in a row.
-        retry_at: earliest time of the next attempt, ISO.
-        sent: alerts sent so far.
-        given_up: alerts dropped because they were too old.
-    """
-
-    offset: int = 0
-    failures: int = 0
-    retry_at: str | None = None
-    sent: int = 0
-    given_up: int = 0
-
-
 class Channel:
-    """One notification channel: a URL that apprise understands, or `file:///path`."""
+    """One notification channel: a URL that apprise understands, `file:///path`, or `webhooks://host/path#secret`."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        digest = hashlib.sha256(url.encode()).hexdigest()[:8]
         # The text before the first colon may be a secret token; show it only if it looks like a scheme.
         scheme = url.split(":", 1)[0]
-        self.name = f"{scheme if scheme.isalnum() and '://' in url else 'channel'}-{digest}"
+        self.scheme = scheme if scheme.isalnum() and "://" in url else "channel"
+        # A channel whose keys are rotated stays the same.
+        address = url.split("#")[0] if self.scheme in SIGNED_SCHEMES else url
+        self.name = f"{self.scheme}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
 
     def send(self, alert: dict[str, Any]) -> str:
         """Send one alert as it stands in the log; returns what went wrong, without the address, or ""."""
         try:
+            if self.scheme in SIGNED_SCHEMES:
+                return self._to_webhook(alert)
             return self._to_file(alert) if self._url.startswith("file:") else self._to_service(alert)
+        except urllib.error.HTTPError as error:
+            return f"the receiver answered {error.code}"
+        except SignatureError as error:  # quotes no secret
+            return str(error)
         except Exception as error:  # a channel of any kind must not stop the others
             return type(error).__name__
 
@@ -80,6 +78,15 @@ class Channel:
             stream.flush()
             os.fsync(stream.fileno())
         return ""
+
+    def _to_webhook(self, alert: dict[str, Any]) -> str:
+        address, *secrets = self._url.split("#")
+        body = json.dumps(message_of(alert)).encode()
+        headers = {"content-type": "application/json", **signed(secrets or [""], alert["key"], int(time.time()), body)}
+        url = SIGNED_SCHEMES[self.scheme] + address.removeprefix(self.scheme)
+        request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310  http and https alone
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=SEND_SECONDS):
+            return ""
 
     def _to_service(self, alert: dict[str, Any]) -> str:
         import apprise  # 0.3 s, and only where there is a channel
@@ -103,6 +110,24 @@ class Channel:
         return "" if sent else "the service did not accept the alert"
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A signed message goes where it was meant to go; a redirect is an error."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none."""
+
+
+def message_of(alert: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a webhook, in the form that Standard Webhooks recommends."""
+    names = ("title", "text", "action", "tone", "as_of", "page_url")
+    kind = str(alert["kind"])
+    return {
+        "type": WEBHOOK_TYPES.get(kind, f"alert.{kind}"),
+        "timestamp": alert["at"],
+        "data": {"key": alert["key"], "subject": alert.get("subject", ""), **{n: alert.get(n) for n in names}},
+    }
+
+
 def body_of(alert: dict[str, Any]) -> str:
     """The message below the title, as plain text with its links."""
     links = [
@@ -117,7 +142,8 @@ class Notifier:
 
     def __init__(self, settings: Settings) -> None:
         self.log = AlertLog(settings.reports / FILE_NAME, settings.public_url, settings.ui_url)
-        self._state = settings.home / "alerts"  # how far each channel has come
+        self._state = settings.home / CHANNELS  # how far each channel has come
+        self._routes = settings.alert_routes
 
     def deliver(self, urls: Sequence[str], *, now: datetime, seconds: float = 30.0) -> dict[str, ChannelProgress]:
         """Send to every channel the alerts that it has not received, for about `seconds` at most.
@@ -148,10 +174,11 @@ class Notifier:
                 progress = replace(progress, offset=place)
                 self._keep(channel, progress)
                 continue
-            is_pushed = alert.get("channel") != DefaultChannel.PAGES  # earlier releases pushed everything
+            is_pushed = is_routed(alert, self._routes, (channel.scheme, channel.name))
             problem = channel.send(alert) if is_pushed else ""
             if not problem:
-                progress = replace(progress, offset=place, failures=0, retry_at=None, sent=progress.sent + is_pushed)
+                sent = progress.sent + is_pushed
+                progress = replace(progress, offset=place, failures=0, retry_at=None, sent=sent, problem="")
             elif now - at > GIVE_UP_AFTER:
                 logger.error("channel %s: dropped alert %s (%s)", channel.name, alert["key"], problem)
                 progress = replace(progress, offset=place, retry_at=None, given_up=progress.given_up + 1)
@@ -162,7 +189,8 @@ class Notifier:
                     "channel %s: alert %s not sent (%s), try %d, again in %.0f minutes",
                     channel.name, alert["key"], problem, failures, pause / timedelta(minutes=1),
                 )  # fmt: skip
-                progress = replace(progress, failures=failures, retry_at=(now + pause).isoformat())
+                retry_at = (now + pause).isoformat()
+                progress = replace(progress, failures=failures, retry_at=retry_at, problem=problem)
             self._keep(channel, progress)
             if progress.retry_at:
                 break
@@ -175,7 +203,7 @@ class Notifier:
         write_atomic(self._path(channel), json.dumps(asdict(progress)).encode())
 
     def _progress(self, channel: Channel, now: datetime) -> ChannelProgress:
-        kept = read_derived(self._path(channel), lambda found: msgspec.convert(found, ChannelProgress))
+        kept = progress_of(self._path(channel))
         if kept is not None:
             return kept
         # A new channel starts with the alerts of the last day, not with the whole history.

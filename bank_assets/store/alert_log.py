@@ -19,10 +19,11 @@ from typing import Annotated, Any, BinaryIO, Final
 import msgspec
 
 from bank_assets.core.alerts.alert import Alert, Tone
-from bank_assets.store.home_json import UNREADABLE
+from bank_assets.store.home_json import UNREADABLE, read_derived
 from bank_assets.store.locks import lock
 
 FILE_NAME: Final = "alerts.jsonl"
+CHANNELS: Final = "alerts"  # folder of the home with the progress of each channel
 LEVELS: Final = {Tone.BAD: logging.ERROR, Tone.WATCH: logging.WARNING}
 logger = logging.getLogger("bank_assets.alerts")
 
@@ -45,6 +46,38 @@ class LoggedAlert(msgspec.Struct, frozen=True):
     def of(cls, document: Mapping[str, Any]) -> LoggedAlert:
         """Read a line's document; raise `msgspec.ValidationError` if something is missing."""
         return msgspec.convert(document, cls)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelProgress:
+    """How far a channel has read the log of alerts.
+
+    Attributes:
+        offset: byte of the log at which the next alert begins.
+        failures: failed attempts in a row.
+        retry_at: earliest time of the next attempt, ISO.
+        sent: alerts sent so far.
+        given_up: alerts dropped because they were too old.
+        problem: why the last attempt failed, without the address; "" if it did not.
+    """
+
+    offset: int = 0
+    failures: int = 0
+    retry_at: str | None = None
+    sent: int = 0
+    given_up: int = 0
+    problem: str = ""
+
+
+def channels_of(folder: Path) -> dict[str, ChannelProgress]:
+    """The progress of each channel that alerts were delivered to, by its name, which holds no address."""
+    found = {path.stem: progress_of(path) for path in sorted(folder.glob("*.json"))}
+    return {name: progress for name, progress in found.items() if progress is not None}
+
+
+def progress_of(path: Path) -> ChannelProgress | None:
+    """The progress of one channel; None if it has none that can be read."""
+    return read_derived(path, lambda found: msgspec.convert(found, ChannelProgress))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import DayArray, FloatArray
+from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
 from bank_assets.core.features.feedback import FULL, Feedback, feedback_of
 from bank_assets.store.lineage import CONTACTS, SCORES
@@ -48,7 +49,9 @@ class ContactStore:
     ) -> tuple[Contacts, Feedback]:
         """Contacts as in `read`, and where their outcomes come from."""
         payload = [column.table for column in self._contract.payload]
-        rows = self._last_arrivals(payload, months)
+        designs, named = self._designs.read(), CUSTOMER_ID in self._contract.identifiers
+        persons = [CUSTOMER_ID] if named and designs else []
+        rows = self._last_arrivals([*payload, *persons], months)
         outcomes = self._reports()
         if as_of is not None:
             outcomes = outcomes[pd.to_datetime(outcomes["arrived_on"]) < pd.Timestamp(as_of)]
@@ -66,7 +69,8 @@ class ContactStore:
             joined["is_subscribed"].eq(True).to_numpy(dtype=bool),
             self._contract,
         )
-        weights, chance, feedback = feedback_of(contacts.contact_ids, dates, arrived, self._designs.read(), as_of)
+        customers = joined[CUSTOMER_ID].fillna("").to_numpy(dtype=object) if persons else None
+        weights, chance, feedback = feedback_of(contacts.contact_ids, dates, arrived, designs, as_of, customers)
         return replace(contacts, weights=weights, propensity=chance).in_time_order(), feedback
 
     def lists(self, months: Sequence[str]) -> list[str]:

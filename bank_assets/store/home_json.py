@@ -7,9 +7,11 @@ never written over; anything else reads as missing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+from bank_assets.store.atomic_files import write_atomic
 
 T = TypeVar("T")
 # What parsing raises if the content is damaged or of another release.
@@ -27,16 +29,38 @@ def read_json(path: Path, parse: Callable[[Any], T], expected: str, to_do: str) 
 
 def read_json_lines(path: Path, parse: Callable[[Any], T], expected: str, to_do: str) -> list[T]:
     """What `parse` makes of each line, blank ones left out; empty without a file. Raises `DamagedFileError`."""
+    # Read first: what is appended meanwhile can only make the file longer. An earlier release wrote no length.
+    written, length = read_derived(_length_of(path), int) or 0, _length_of(path).name
     try:
-        # Only LF ends a line: a name may hold other characters that `splitlines` takes for line ends.
-        lines = path.read_bytes().split(b"\n")
+        content = path.read_bytes()
     except FileNotFoundError:
         return []
-    return [
+    # Only LF ends a line: a name may hold other characters that `splitlines` takes for line ends.
+    lines = content.split(b"\n")
+    parsed = [
         _parsed(line, f"{path}:{number}", parse, expected, to_do)
         for number, line in enumerate(lines, start=1)
         if line.strip()
     ]
+    if len(content) < written:
+        found = f"expected the {written} bytes that were written, found {len(content)}, so its last lines are missing"
+        raise DamagedFileError(f"{path}: {found}; {to_do}. If lines were removed on purpose, remove {length} too.")
+    return parsed
+
+
+def append_json_lines(path: Path, values: Iterable[object]) -> None:
+    """Append a line for each value, all or none, and keep the file's length: a cut at the end of a line looks whole."""
+    lines = [json.dumps(value, separators=(",", ":"), ensure_ascii=False) for value in values]
+    if lines:
+        # Rewritten whole, so that readers never see a partial line. 10,000 deliveries are 6 MB.
+        before = path.read_bytes() if path.exists() else b""
+        content = before + "".join(line + "\n" for line in lines).encode()
+        write_atomic(path, content)
+        write_atomic(_length_of(path), b"%d" % len(content))
+
+
+def _length_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.length")
 
 
 def read_derived(path: Path, parse: Callable[[Any], T]) -> T | None:

@@ -7,21 +7,29 @@ list that they make, before anybody can follow it; files never change, so their 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
+from sqlalchemy import Engine
 
 from bank_assets.core.economics.call_plan import EXPLORATION, CallPlan
-from bank_assets.core.economics.suppression import DUPLICATE, RULE_TEXTS
+from bank_assets.core.economics.exploration import ANSWERS
+from bank_assets.core.economics.suppression import DUPLICATE, RULE_TEXTS, SUPPRESSED
 from bank_assets.core.features.feedback import CALLED, ListDesign
+from bank_assets.ledger.randomized import PROPENSITY, answers
+from bank_assets.ledger.records import Decision
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.call_lists import ListScores
 from bank_assets.store.home_json import read_json
 
 FOLDER: Final = "list_designs"
+_ANSWERS: Final = "-answers-"  # in names of files, before the last sequence number of their decisions
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -33,10 +41,11 @@ class _Stored(msgspec.Struct, frozen=True):
     propensity: list[float | None]
     is_called: list[bool]
     is_explored: list[bool]
+    customer_ids: list[str] | None = None  # "" where no person is named
 
     def __post_init__(self) -> None:
-        columns = (self.contact_dates, self.propensity, self.is_called, self.is_explored)
-        if {len(column) for column in columns} != {len(self.contact_ids)}:
+        columns = (self.contact_dates, self.propensity, self.is_called, self.is_explored, self.customer_ids)
+        if {len(column) for column in columns if column is not None} != {len(self.contact_ids)}:
             raise ValueError("columns of different lengths")
 
 
@@ -50,7 +59,7 @@ class ListDesigns:
         """Keep the design of a list."""
         if not self._is_used:
             return
-        rows = np.flatnonzero(plan.reason != DUPLICATE)
+        rows, persons = np.flatnonzero(plan.reason != DUPLICATE), scores.customer_id
         content = msgspec.json.encode(
             _Stored(
                 plan.list_id,
@@ -61,10 +70,24 @@ class ListDesigns:
                 np.where(np.isin(plan.reason, list(RULE_TEXTS)), np.nan, plan.propensity)[rows].tolist(),
                 plan.is_called[rows].tolist(),
                 (plan.reason == EXPLORATION)[rows].tolist(),
+                None if persons is None else [one or "" for one in np.asarray(persons, object)[rows].tolist()],
             )
         )
+        self._write(f"{scores.as_of}-{hashlib.sha256(content).hexdigest()[:16]}", content)
+
+    def keep_answers(self, ledger: Engine) -> None:
+        """Keep the randomized answers to single requests since the last time, as lists of their as-of days."""
+        if not self._is_used:
+            return
+        kept = max((int(path.stem.split(_ANSWERS)[1]) for path in self._folder.glob(f"*{_ANSWERS}*")), default=0)
+        # Files in the order of the chain: the last one says up to where, even if the process dies between two.
+        for as_of, run in groupby(answers(ledger, kept), key=attrgetter("as_of")):
+            last = {one.contact_id: one for one in run}.values()
+            self._write(f"{as_of}{_ANSWERS}{max(one.seq for one in last)}", _encoded(list(last)))
+
+    def _write(self, name: str, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomic(self._folder / f"{scores.as_of}-{hashlib.sha256(content).hexdigest()[:16]}.json", content)
+        write_atomic(self._folder / f"{name}.json", content)
 
     def names(self, until: np.datetime64 | str = "9999") -> list[str]:
         """Files of the lists made for a day up to this one, in order of their days."""
@@ -74,6 +97,24 @@ class ListDesigns:
     def read(self) -> list[ListDesign]:
         """The designs of all lists."""
         return [_read(self._folder / name) for name in self.names()]
+
+
+def _encoded(made: Sequence[Decision]) -> bytes:
+    """The design of randomized answers to distinct contacts, of one as-of day."""
+    is_called, propensity = [one.decision == "call" for one in made], [one.economics[PROPENSITY] for one in made]
+    is_barred = [any(flag["flag"] == SUPPRESSED for flag in one.flags) for one in made]
+    stored = _Stored(
+        ANSWERS,
+        str(made[0].as_of),
+        max(one.decided_at for one in made),
+        [str(one.contact_id) for one in made],
+        [one.contact_date for one in made],
+        [None if barred else p for barred, p in zip(is_barred, propensity, strict=True)],
+        is_called,
+        [called and p < 1.0 for called, p in zip(is_called, propensity, strict=True)],
+        [one.customer_id or "" for one in made],
+    )
+    return msgspec.json.encode(stored)
 
 
 def _read(path: Path) -> ListDesign:
@@ -93,4 +134,5 @@ def _design_of(found: object) -> ListDesign:
         np.asarray(stored.propensity, dtype=np.float64),
         np.asarray(stored.is_called, dtype=bool),
         np.asarray(stored.is_explored, dtype=bool),
+        None if stored.customer_ids is None else np.asarray(stored.customer_ids, dtype=object),
     )

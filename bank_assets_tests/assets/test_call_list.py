@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from bank_assets.assets import scoring
+from bank_assets.assets.list_plan import PLANNED
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.register import read_manifest
@@ -39,7 +40,7 @@ class Home:
 
     def make(self):
         context = SimpleNamespace(log=logging.getLogger(__name__))
-        scoring.call_list.op.compute_fn.decorated_fn(context, self.warehouse, self.ledger, self.settings)
+        self.result = scoring.call_list.op.compute_fn.decorated_fn(context, self.warehouse, self.ledger, self.settings)
         return {name: entry.metadata["csv"] for name, entry in self.warehouse.manifest("call_list").items()}
 
 
@@ -53,6 +54,8 @@ def home(tmp_path):
 def test_equal_lists_have_a_call_list_each_with_their_name_in_file_and_rows(home):
     made = home.make()
     assert len(set(made.values())) == 3
+    shown = [column.name for column in home.result.metadata["dagster/column_schema"].columns]
+    assert shown[-3:] == home.warehouse.read("call_list", ["one list"]).column_names[-3:] == PLANNED.names
     assert all(file.startswith("call-list-one-list-v7-") for file in (made["one list"], made["one-list"]))
     for name, file in made.items():
         with (home.settings.reports / "call_lists" / file).open(newline="") as stream:

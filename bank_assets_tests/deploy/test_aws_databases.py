@@ -89,9 +89,8 @@ def test_the_owners_enter_their_own_database_and_no_other(prepared):
                 "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
             ).fetchone()
             assert owner == (name,)
-            tables = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
-            assert tables is not None
-            assert tables[0] > 5, name
+            (n_tables,) = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+            assert n_tables > 5, name
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
         psycopg.connect(databases._url(prepared, "mlflow"), dbname="ledger")
 

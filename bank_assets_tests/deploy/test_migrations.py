@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from bank_assets.ledger import chain, decisions, migrations
+from bank_assets.ledger import chain, decisions, event_verification, events, migrations
 from bank_assets.ledger.engine import (
     LedgerError,
     SchemaChange,
@@ -18,6 +18,7 @@ from bank_assets.ledger.engine import (
     require_current,
     schema_revision,
     upgrade,
+    writing,
 )
 from bank_assets_tests.deploy.releases import ADDS, NEXT, ROOT, next_release, revision_file
 from bank_assets_tests.deploy.schema_promise import Schema, breaks
@@ -196,3 +197,19 @@ def test_a_migration_that_waits_for_a_table_lets_the_others_pass(tmp_path, new_d
         assert schema_revision(connection) == NEXT
     slow.dispose()
     engine.dispose()
+
+
+def test_rows_older_than_the_chain_of_events_are_covered_by_its_first_event(url):
+    with opened_ledger(url, migrate=False) as engine:
+        with writing(engine) as connection:
+            migrations.run(connection, "0003")
+            connection.execute(text("INSERT INTO suppressions VALUES ('c-1', 'objection', '2026-01-01', 'ana')"))
+        upgrade(engine)
+        (first,) = events.of(engine, "")
+        assert (first.seq, first.content["without_event"]["suppressions"]["n"]) == (1, 1)
+        with engine.connect() as connection:
+            assert event_verification.verify(connection).ok
+        with writing(engine) as connection:
+            connection.execute(text("UPDATE suppressions SET reason = 'mistake'"))
+        with engine.connect() as connection:
+            assert "rows were changed" in event_verification.verify(connection).why

@@ -11,14 +11,14 @@ from sqlalchemy.exc import DBAPIError
 from bank_assets.ledger import chain, decisions
 from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets.ledger.models import decisions as table
-from bank_assets.ledger.models import ledger_head, payloads
+from bank_assets.ledger.models import ledger_head, metadata, payloads
 
 
 def drop_triggers(connection):
     """Act as an owner of the database who wants to rewrite history."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("ALTER TABLE decisions DISABLE TRIGGER ALL"))
-        connection.execute(text("ALTER TABLE payloads DISABLE TRIGGER ALL"))
+        for name in metadata.tables:
+            connection.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER ALL"))
         return
     names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
     for name in names:

@@ -78,7 +78,9 @@ def test_retention_erases_only_what_is_old(ledger, draft):
     new_year = dt.date(2021, 1, 1)
     assert decisions.count_to_erase(ledger, decided_before=new_year) == 1
     assert decisions.erase(ledger, decided_before=new_year, actor="retention", reason="7 years") == 1
-    assert decisions.get(ledger, boundary.id).payload is not None
+    erased = [one.erased_why for one in reversed(decisions.search(ledger).decisions)]
+    assert erased == ["7 years", None, None], "not the one of the day itself"
+    assert decisions.get(ledger, boundary.id).payload == {"age": 41, "job": "management"}
     tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
     with pytest.raises(ValueError, match="all of them would be erased"):
         decisions.erase(ledger, decided_before=tomorrow, actor="retention", reason="7 years")

@@ -85,6 +85,21 @@ def test_the_training_set_holds_the_replay_s_features_and_weights(played):
         np.testing.assert_array_equal(found.features[name], column, name)
 
 
+def test_a_contract_that_is_wider_than_its_rows_leaves_the_candidates_as_they_are(played):
+    _, settings = played
+    job = replace(UCI.by_source["job"], categories=(*UCI.by_source["job"].categories, "influencer"))
+    wider = {"job": job, "age": replace(UCI.by_source["age"], maximum=150)}
+    contract = replace(UCI, version=2, columns=tuple(wider.get(one.source, one) for one in UCI.columns))
+    store, context = Warehouse(settings.warehouse), SimpleNamespace(log=logging.getLogger(__name__))
+    made = []
+    for known in (UCI, contract):
+        now = replace(settings, contract=known)
+        features.training_set.op.compute_fn.decorated_fn(context, features.TrainingSetConfig(), store, now)
+        made.append(store.entry("training_set", "all"))
+    assert made[0].fingerprint != made[1].fingerprint, "it was made again"
+    assert made[0].digest == made[1].digest, "which is all that candidates are made from"
+
+
 def test_the_loop_s_evidence_is_the_replay_s(played):
     world, settings = played
     with dg.DagsterInstance.ephemeral() as instance, opened_ledger(settings.ledger_url) as engine:

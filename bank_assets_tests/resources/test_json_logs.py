@@ -83,7 +83,6 @@ def test_a_failure_is_named_by_type_and_place_without_its_text(tmp_path, capfd):
 def test_a_record_without_a_run_and_a_debug_record():
     record = logging.LogRecord("bank_assets.x", logging.INFO, __file__, 1, "plain %s", ("text",), None)
     line = line_of(record)
-    assert line is not None
     assert line["event"] == "plain text"
     assert "run_id" not in line
     assert line_of(logging.LogRecord("x", logging.DEBUG, __file__, 1, "noise", (), None)) is None

@@ -6,20 +6,24 @@ import logging
 import multiprocessing
 import socketserver
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from bank_assets.core.alerts.alert import Occurrence
+from bank_assets.core.alerts.campaign_catalogue import list_made
 from bank_assets.core.alerts.catalogue import model_judged, nothing_arrived, run_failed
 from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, Notifier, body_of
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import AlertLog
+from bank_assets.store.standard_webhooks import verified
 
 pytestmark = pytest.mark.slow
 
 NOW = datetime(2010, 11, 2, tzinfo=UTC)
+OLD, NEW = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_" + "A" * 32
 
 
 def alert(number=1, at=NOW):
@@ -35,13 +39,14 @@ class Receiver:
     """A webhook receiver that keeps what it got, and answers with `status`."""
 
     def __init__(self):
-        self.status, self.got = 200, []
+        self.status, self.got, self.signed = 200, [], []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 outer.got.append(json.loads(body))
+                outer.signed.append(({name.lower(): text for name, text in self.headers.items()}, body))
                 self.send_response(outer.status)
                 self.end_headers()
 
@@ -246,6 +251,28 @@ class TestChannels:
         names = Channel(receiver.url).name + Channel("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlaz").name
         for secret in ("s3cretword", "A1BRTD4JD", "TIiajkdnlaz", "T1JJ3T3L2"):
             assert secret not in caplog.text + kept + names + repr(notifier)
+
+    def test_a_signed_webhook_can_be_verified_names_nobody_and_is_sent_again_under_its_id(self, notifier, receiver):
+        receiver.status = 302
+        url = f"webhook://127.0.0.1:{receiver.port}/hook#{OLD}#{NEW}"
+        notifier.log.append([list_made(Occurrence(NOW.isoformat()), "L-1", "autumn.csv", 20)])
+        (progress,) = notifier.deliver([url], now=NOW).values()
+        assert (progress.sent, progress.problem) == (0, "the receiver answered 302")
+        receiver.status = 200
+        (progress,) = notifier.deliver([url, f"{url}more"], now=NOW + timedelta(minutes=2)).values()
+        assert (progress.sent, progress.problem) == (1, "")
+        assert {verified([key], *one, time.time()) for one in receiver.signed for key in (OLD, NEW)} == {
+            list_made(Occurrence(""), "L-1", "", 0).key
+        }
+        assert receiver.got[1]["type"] == "list.made"
+        assert receiver.got[1]["data"]["subject"] == "L-1"
+
+    def test_a_webhook_without_a_usable_key_is_not_sent_unsigned(self, notifier, receiver):
+        notifier.log.append([alert(1)])
+        for secrets in ("", "#whsec_c2hvcnQ="):
+            (progress,) = notifier.deliver([f"webhook://127.0.0.1:{receiver.port}/{secrets}"], now=NOW).values()
+            assert "webhook secret" in progress.problem
+        assert receiver.got == []
 
     def test_one_process_delivers_at_a_time(self, notifier, receiver):
         import fcntl

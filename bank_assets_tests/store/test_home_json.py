@@ -135,6 +135,24 @@ def test_whatever_can_be_made_again_stops_nobody(name, damage, tmp_path):
     read(tmp_path)
 
 
+def test_a_log_that_was_cut_at_the_end_of_a_line_is_seen_as_damaged(tmp_path):
+    append_withdrawals(tmp_path, [WITHDRAWAL] * 2)
+    append_withdrawals(tmp_path, [WITHDRAWAL])
+    path = tmp_path / "raw" / "withdrawals.jsonl"
+    content, length = path.read_bytes(), path.with_name("withdrawals.jsonl.length")
+    path.write_bytes(content[: len(content) // 3])
+    with pytest.raises(
+        DamagedFileError, match=r"bytes that were written, found .* lines are missing; restore the file"
+    ):
+        append_withdrawals(tmp_path, [WITHDRAWAL])
+    assert path.read_bytes() == content[: len(content) // 3]
+    length.write_bytes(b"half of a numb")
+    assert len(withdrawals(tmp_path)) == 1, "the length is only a help"
+    path.write_bytes(content)
+    length.unlink()
+    assert len(withdrawals(tmp_path)) == 3, "an earlier release kept no length"
+
+
 def test_the_line_is_named_and_blank_ones_are_none(tmp_path):
     append_withdrawals(tmp_path, [WITHDRAWAL, WITHDRAWAL])
     path = tmp_path / "raw" / "withdrawals.jsonl"

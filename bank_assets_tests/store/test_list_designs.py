@@ -1,5 +1,6 @@
 """The design of a list is kept with it where lists teach; elsewhere nothing is kept, read or recomputed."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,6 +45,13 @@ def test_a_design_is_read_as_it_was_kept_each_contact_once(designs):
     assert found.propensity.tolist() == PLAN.propensity[:20].tolist()
     assert found.is_called.tolist() == PLAN.is_called[:20].tolist()
     assert found.is_explored.tolist() == (PLAN.reason[:20] == "exploration").tolist()
+
+
+def test_a_design_names_the_persons_of_a_list_that_has_them(tmp_path):
+    made = ListDesigns(tmp_path, CALLED)
+    made.keep(PLAN, replace(shown("2020-01-09"), customer_id=[*(f"k{n}" for n in range(20)), "k0"]))
+    (found,) = made.read()
+    assert found.customer_ids.tolist() == [f"k{n}" for n in range(20)]
 
 
 def test_while_every_outcome_teaches_nothing_is_kept_or_read(designs, tmp_path):

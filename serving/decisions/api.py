@@ -54,12 +54,19 @@ def create_route(payloads: Payloads) -> HTTPRouteHandler:
     async def create(
         request: Request[Any, Any, Any],
         reasons: Annotated[bool, QueryParameter(description="Add signed reasons (some 10 ms).")] = False,
+        explore: Annotated[
+            bool, QueryParameter(description="Randomize the answer, so that its outcome teaches.")
+        ] = False,
     ) -> JsonAnswer:
         """Score, decide and record; the answer leaves after the record is on disk."""
         # Taken from the app's state, not by dependency injection, which costs this one busy route 0.1 ms.
         services = request.app.state.services
         data = checked(body.read(await read_whole(request, BODY_BYTES), request.scope["headers"]))
-        decided = await services.decider.decide(DecisionRequest(data, identity_of(request).name))
+        if explore and data.contact_id is None:
+            raise PayloadError(
+                FieldError("contact_id", "the id of the contact, by which its outcome will be known", "none")
+            )
+        decided = await services.decider.decide(DecisionRequest(data, identity_of(request).name, explores=explore))
         note_decision(request, decided.draft.id, decided.draft.model_version)
         answer = prediction_of(decided)
         if reasons:

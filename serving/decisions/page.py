@@ -22,6 +22,7 @@ from bank_assets.core.economics.suppression import SUPPRESSED
 from bank_assets.core.model.explanations import ExplainError
 from bank_assets.core.model.scorer import BundleError
 from bank_assets.core.words import pct
+from bank_assets.ledger.randomized import PROPENSITY
 from bank_assets.ledger.records import Decision
 from bank_assets.store.registry import RegistryError
 from serving.decisions.deciding import Decider
@@ -175,7 +176,12 @@ def view_of(request: Request[Any, Any, Any], record: Decision, records: Records)
     except (ExplainError, NotFoundError, BundleError, RegistryError) as error:
         problem = f"Reasons cannot be given: {error}"
     flags, name = flags_on_record(record), threshold_name(record.threshold, record.economics)
-    if reason_of(record.decision, flags) == SUPPRESSED:
+    propensity = record.economics.get(PROPENSITY, 1.0)
+    if record.decision == "call" and propensity < 1.0:
+        because = (
+            f"Called to learn from: {pct(propensity)} of the contacts that are not worth a call are drawn at random."
+        )
+    elif reason_of(record.decision, flags) == SUPPRESSED:
         because = "This customer objected to direct marketing. No probability and no profit overrides that."
     else:
         because = _because(record, name)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from bank_assets.ledger.outcomes import OutcomeReport
-from serving.decisions.schemas import ContactId, CustomerId, DecisionId, FullAnswer, ModelReference, Reason, WhyNot
+from serving.decisions.schemas import (
+    ContactId,
+    CustomerId,
+    DecisionId,
+    FullAnswer,
+    ModelReference,
+    Propensity,
+    Reason,
+    WhyNot,
+)
 
 Person = Annotated[str | None, Meta(description="Customer behind the contact: the contact itself if nobody is named.")]
 
@@ -82,6 +91,7 @@ class DecisionRecord(FullAnswer, frozen=True):
     lineage: Lineage
     chain: ChainLink
     outcomes: list[OutcomeReport]
+    propensity: Propensity = UNSET
 
 
 class DecisionSummary(Struct, frozen=True):

@@ -26,6 +26,7 @@ from bank_assets.core.model.explanations import Explainer
 from bank_assets.core.model.reasons import ReasonGiven, reasons_of
 from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger import chain, decisions, outcomes
+from bank_assets.ledger.randomized import PROPENSITY
 from bank_assets.ledger.records import Decision, Draft
 from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 from serving.champion.champion import Champion, ChampionStore
@@ -95,7 +96,8 @@ class Records:
             reason=reason_of(decision.decision, flags),
             flags=flags,
             customer_id=decision.person,
-            economics=EconomicsUsed(**decision.economics),
+            economics=msgspec.convert(decision.economics, EconomicsUsed),
+            propensity=decision.economics.get(PROPENSITY, msgspec.UNSET),
             model=_model_of(decision),
             lineage=lineage,
             chain=from_record(ChainLink, decision),

@@ -127,6 +127,15 @@ WhyNot = Annotated[
 ]
 
 
+Propensity = Annotated[
+    float | UnsetType,
+    Meta(
+        description="Probability of the decision to be `call`, if a randomized answer was requested: 1 for a call that "
+        "is worth its cost, else the platform's learning share."
+    ),
+]
+
+
 class Answer(Struct, frozen=True):
     """The part of a decision that every answer contains."""
 
@@ -164,3 +173,4 @@ class Prediction(FullAnswer, frozen=True):
     """A decision that is on record."""
 
     reasons: Reasons | UnsetType = UNSET
+    propensity: Propensity = UNSET

@@ -15,16 +15,19 @@ from typing import Any, Final, Literal, cast
 import msgspec
 import numpy as np
 import onnxruntime
+from msgspec import UNSET, UnsetType
 
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray, Rows, rows_at
 from bank_assets.core.economics.call_plan import NOT_WORTH_CALLING
 from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.suppression import RULE_TEXTS, SUPPRESSED, SuppressionList
 from bank_assets.core.features.feature_set import current_features, is_stale
 from bank_assets.ledger.engine import utc_now
 from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import canonical_json
+from bank_assets.ledger.randomized import PROPENSITY
 from bank_assets.ledger.records import Draft
 from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.suppressions import Suppressions
@@ -56,6 +59,7 @@ class DecisionRequest:
     request: PredictionRequest
     actor: str
     batch_id: str | None = None
+    explores: bool = False  # a randomized answer; needs a contact id
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Decided:
     draft: Draft
     flags: list[Flag]
     economics: EconomicsUsed
+    propensity: float | UnsetType = UNSET
 
 
 @cache
@@ -111,6 +116,7 @@ class DecisionMaker:
     economics: Economics
     payloads: Payloads
     code_version: str
+    learning: LearningBudget = LearningBudget()
 
     def decide(
         self,
@@ -137,11 +143,14 @@ class DecisionMaker:
         decided = []
         for one, day, (probability, low, high), (worth_calling, profit, threshold, cost, value), stale in rows:
             request = one.request
-            economics, text = _used(cost, value)
             flags = [*of_model, *flags_of(request, champion.decision["feature_ranges"], self.payloads)]
             is_suppressed = suppression.covers(request.contact_id, request.customer_id)
             if is_suppressed:
                 flags.insert(0, OBJECTED)
+            is_called, propensity = worth_calling and not is_suppressed, None
+            if one.explores:
+                is_called, propensity = self._randomized(request, is_called, is_suppressed)
+            economics, text = _used(cost, value, propensity)
             draft = Draft(
                 **shared,
                 id=new_id(),
@@ -155,15 +164,19 @@ class DecisionMaker:
                 probability_low=low,
                 probability_high=high,
                 prediction="yes" if probability >= f1_threshold else "no",
-                decision="call" if worth_calling and not is_suppressed else "do_not_call",
+                decision="call" if is_called else "do_not_call",
                 threshold=threshold,
                 expected_profit_eur=profit,
                 economics=text,
                 stale_features=stale,
                 flags=canonical_json([msgspec.structs.asdict(flag) for flag in flags]) if flags else "[]",
             )
-            decided.append(Decided(draft, flags, economics))
+            decided.append(Decided(draft, flags, economics, UNSET if propensity is None else propensity))
         return decided
+
+    def _randomized(self, request: PredictionRequest, is_called: bool, is_suppressed: bool) -> tuple[bool, float]:
+        """Whether to call, and the probability of that; no draw overrides an objection."""
+        return (False, 0.0) if is_suppressed else self.learning.answer(request.contact_id or "", is_called)
 
     def _judged(
         self, requested: Sequence[DecisionRequest], proba: FloatArray, frame: Rows, champion: Champion
@@ -209,9 +222,10 @@ def _judged(economics: Economics, proba: FloatArray, rows: Rows) -> list[Judgeme
 
 
 @lru_cache(maxsize=1_024)
-def _used(cost_eur: float, value_eur: float) -> tuple[EconomicsUsed, str]:
+def _used(cost_eur: float, value_eur: float, propensity: float | None) -> tuple[EconomicsUsed, str]:
     used = EconomicsUsed(cost_eur, value_eur)
-    return used, canonical_json(msgspec.structs.asdict(used))
+    randomized = {} if propensity is None else {PROPENSITY: propensity}
+    return used, canonical_json(msgspec.structs.asdict(used) | randomized)
 
 
 def reason_of(decision: str, flags: Iterable[Flag]) -> ReasonNotToCall | None:
@@ -241,4 +255,5 @@ def prediction_of(decided: Decided) -> Prediction:
         decided_at=draft.decided_at,
         contact_date=draft.contact_date,
         flags=decided.flags,
+        propensity=decided.propensity,
     )

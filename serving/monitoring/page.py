@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, Final
 
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from litestar.response import Template
+from litestar.response import Redirect, Template
 from sqlalchemy import Engine
 
+from bank_assets.core.alerts.alert import Occurrence
+from bank_assets.core.alerts.campaign_catalogue import channels_tested
 from bank_assets.landing.register import withdrawals
+from bank_assets.store.alert_log import CHANNELS, FILE_NAME, AlertLog, channels_of
 from bank_assets.store.home_json import DamagedFileError
 from serving.champion.champion import ChampionStore
 from serving.monitoring.reports import Reports
@@ -18,6 +22,7 @@ from serving.monitoring.response_views import LEDGER_UNREADABLE, READ_ROWS, Loop
 from serving.monitoring.view_models import MonitoringPage
 from serving.monitoring.views import alert_lines, drift_view, fault_notices, performance_view, withdrawal_lines
 from serving.settings import ServingSettings
+from serving.web.access import identity_of
 from serving.web.chrome import Page
 from serving.web.problems import NotFoundError
 from serving.web.templating import show
@@ -54,6 +59,8 @@ def monitoring(
         title="Monitoring",
         notices=notices,
         alerts=alert_lines(alerts, history),
+        channels=channels_of(settings.platform.home / CHANNELS),
+        may_test="admin" in identity_of(request).scopes,
         response=response_view(history),
         is_ledger_readable=found is not None,
         drift=drift_view(drift, reports.page_of("drift", max(drift))) if drift else None,
@@ -62,6 +69,17 @@ def monitoring(
         reports=reports.openable(),
     )
     return show(request, page)
+
+
+@post(
+    "/monitoring/test-alert", name="page:monitoring:test", opt={"needs": "admin"}, status_code=303, sync_to_thread=True
+)
+def test_alert(request: Request[Any, Any, Any], settings: NamedDependency[ServingSettings]) -> Redirect:
+    """Write a test alert, which every channel gets within a minute while the schedules run."""
+    platform, now = settings.platform, dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    log = AlertLog(platform.reports / FILE_NAME, platform.public_url, platform.ui_url)
+    log.append([channels_tested(Occurrence(now), identity_of(request).name)])
+    return Redirect("/monitoring", status_code=303)
 
 
 @get("/reports/{path:path}", name="page:report", sync_to_thread=True)
@@ -74,4 +92,4 @@ def report(path: FromPath[str], reports: NamedDependency[Reports]) -> Response[b
     return Response(found[0], media_type=found[1])
 
 
-PAGE = Page("/monitoring", "Monitoring", "", (monitoring, report))
+PAGE = Page("/monitoring", "Monitoring", "", (monitoring, test_alert, report))

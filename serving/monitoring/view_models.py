@@ -12,7 +12,7 @@ from bank_assets.core.quality.performance_report import WindowPerformance
 from bank_assets.core.response.policy import LimitComparison
 from bank_assets.ledger.responses import Judged
 from bank_assets.reports.charts import Chart
-from bank_assets.store.alert_log import LoggedAlert
+from bank_assets.store.alert_log import ChannelProgress, LoggedAlert
 from serving.web.view_models import Notice, Tile, described
 
 
@@ -87,6 +87,8 @@ class MonitoringPage:
     title: str = described("Title of the page.")
     notices: list[Notice] = described("What to know first.")
     alerts: list[AlertLine] = described("Alerts, newest first.")
+    channels: dict[str, ChannelProgress] = described("Where alerts are sent to, by name, and how far each has come.")
+    may_test: bool = described("True if this person may send a test alert.")
     response: ResponseView | None = described("What the loop acts on, None before the first judged day.")
     is_ledger_readable: bool = described("False if what the loop judged cannot be read.")
     drift: DriftView | None = described("Drift, None before the first report.")

@@ -114,7 +114,7 @@ def refuse_cross_site(method: str, headers: dict[bytes, bytes]) -> None:
 
     Programs send neither header and pass; browsers always send one of them.
     """
-    if method in SAFE_METHODS:
+    if method in SAFE_METHODS or not (b"sec-fetch-site" in headers or b"origin" in headers):
         return
     site, origin, host = (headers.get(name, b"").decode("latin-1") for name in (b"sec-fetch-site", b"origin", b"host"))
     if site and site not in ("same-origin", "none"):

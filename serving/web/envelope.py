@@ -83,10 +83,10 @@ class RequestEnvelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 sent = list(message["headers"])
-                sent += self._headers
-                sent.append((b"x-request-id", request_id))
                 if not any(name == b"cache-control" for name, _ in sent):
                     sent.append(NO_STORE)
+                sent += self._headers
+                sent.append((b"x-request-id", request_id))
                 message["headers"] = sent
             elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
                 message["body"] = b""

@@ -32,6 +32,10 @@ class AlertKind(StrEnum):
     PROMOTED = "promoted"
     REFUSED = "refused"
     RECALIBRATED = "recalibrated"
+    LIST_MADE = "list_made"
+    LIST_CLOSED = "list_closed"
+    OBJECTION = "objection"
+    TEST = "test"
 
 
 class Tone(StrEnum):
@@ -48,6 +52,7 @@ class DefaultChannel(StrEnum):
 
     PUSH = "push"  # every address in `BANK_ALERT_URLS`
     PAGES = "pages"  # nowhere else: nobody needs to be interrupted for it
+    SIGNED = "signed"  # signed webhooks alone: programs follow it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Alert:
         details: further sentences that a page folds away, such as the checks that held.
         as_of: data time, ISO date.
         page: path in the web app, or "".
+        subject: id of what it is about, for programs: a list's, a model's version; or "".
     """
 
     kind: AlertKind
@@ -76,6 +82,7 @@ class Alert:
     as_of: str | None = None
     page: str = ""
     run_id: str = ""
+    subject: str = ""
 
     def to_dict(self, public_url: str, ui_url: str) -> dict[str, Any]:
         """JSON form; the two base addresses complete the links to the web app and to Dagster."""
@@ -113,11 +120,12 @@ class Occurrence:
         details: Sequence[str] = (),
         channel: DefaultChannel = DefaultChannel.PUSH,
         page: str = "/monitoring",
+        subject: str = "",
     ) -> Alert:
         """An alert about it; never change an `identity`: an alert is found again by it."""
         folded = tuple(sentences([one]) for one in details)
-        key, text = key_of(kind, *identity), shortened(text)
-        return Alert(kind, key, tone, title, text, action, self.at, folded, channel, self.as_of, page, self.run_id)
+        what = (kind, key_of(kind, *identity), tone, title, shortened(text), action)
+        return Alert(*what, self.at, folded, channel, self.as_of, page, self.run_id, subject)
 
 
 @dataclass(frozen=True, slots=True)

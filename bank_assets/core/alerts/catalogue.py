@@ -290,4 +290,5 @@ def model_judged(
         details=reasons if is_passed else (),
         channel=channel,
         page=report or "/model",
+        subject=str(to_version or ""),
     )

@@ -20,6 +20,8 @@ from bank_assets.core.economics.holdout import hash_draws
 
 EXPLORATION_SCORE: Final = "exploration_score"
 """Column of rows with a score, from 0, that inclusion probabilities are proportional to; equal for all without it."""
+ANSWERS: Final = "randomized answers"
+"""The list of all single requests that asked for a randomized answer."""
 CENTS: Final = 100
 ROUNDING: Final = 1e-6  # keeps 0.29 x 100 = 28.999999999999996 from losing its last cent
 
@@ -66,6 +68,16 @@ class LearningBudget:
     def is_on(self) -> bool:
         """Whether anybody may be explored."""
         return (self.share > 0.0 or self.minimum > 0) and self.maximum_eur != 0
+
+    def answer(self, contact_id: str, is_worth_calling: bool) -> tuple[bool, float]:
+        """Whether to call the contact of a single request, and with which probability: 1 if worth it, else the share.
+
+        The draw hashes the contact alone, so a request that is repeated is not drawn again.
+        """
+        if is_worth_calling:
+            return True, 1.0
+        share = self.share if self.is_on else 0.0
+        return float(hash_draws([contact_id], ANSWERS, b"exploration")[0]) / 2.0**64 < share, share
 
     def reserve(self, cost_cents: IntArray, budget: int | None, capacity: int | None) -> Reserve:
         """What the list sets aside: the same share of its calls and, under a budget in cents, of its money.

@@ -35,15 +35,11 @@ class KnapsackSelection:
         is_taken: mask over the items, (n,).
         is_exact: False if the state limit stopped the search.
         gap: most that a better list could bring, in units of profit; 0 if exact.
-        price_of_cost: profit that one more unit of budget would bring at the margin.
-        price_of_call: profit that one more call would bring at the margin.
     """
 
     is_taken: BoolArray
     is_exact: bool = True
     gap: float = 0.0
-    price_of_cost: float = 0.0
-    price_of_call: float = 0.0
 
 
 def select(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> KnapsackSelection:
@@ -66,21 +62,23 @@ def select(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> Knap
         n_taken = capacity if int(cost[best_first[:capacity]].sum()) <= budget else -1
     if n_taken >= 0:
         taken[best_first[:n_taken]] = True
-        margin = float(profit[best_first[n_taken]]) if n_taken < len(items) else 0.0
-        return KnapsackSelection(taken, price_of_call=margin)
+        return KnapsackSelection(taken)
     # In whole units of the costs' common divisor: a remainder of the budget that no cost can fill (costs in whole EUR,
     # budget in cents) is missed by no list, and would keep the bound from ever being reached (100,000 contacts: 5.7 s
     # and not exact without this, 0.2 s and exact with it)
     unit = int(np.gcd.reduce(cost[items]))
     units, budget = cost[items] // unit, budget // unit
-    price_of_cost, price_of_call = _prices(profit[items], units, budget, capacity)
-    chosen, is_exact, gap = _solve_core(profit[items], units, budget, capacity, price_of_cost, price_of_call)
+    prices = prices_of(profit[items], units, budget, capacity)
+    chosen, is_exact, gap = _solve_core(profit[items], units, budget, capacity, *prices)
     taken[items] = _earliest_of_equals(chosen, profit[items], units)
-    return KnapsackSelection(taken, is_exact, gap, price_of_cost / unit, price_of_call)
+    return KnapsackSelection(taken, is_exact, gap)
 
 
-def _prices(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> tuple[float, float]:
-    """Multipliers of both limits at (nearly) the smallest upper bound; any values give a valid bound."""
+def prices_of(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> tuple[float, float]:
+    """Multipliers of both limits at (nearly) the smallest upper bound; any values give a valid bound.
+
+    They are what one more unit of budget, and one more call, would bring at the margin.
+    """
     n = len(profit)
     low, high = 0.0, float((profit / cost).max())
     for _ in range(BISECTIONS):

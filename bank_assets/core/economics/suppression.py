@@ -67,7 +67,8 @@ class SuppressionList:
 
     def covers(self, *ids: object) -> bool:
         """True if a person with one of these ids objected; None cannot be looked up."""
-        return any(one is not None and str(one).strip() in self.customer_ids for one in ids)
+        listed = self.customer_ids
+        return bool(listed) and any(one is not None and str(one).strip() in listed for one in ids)
 
     @property
     def digest(self) -> str:

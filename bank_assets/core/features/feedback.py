@@ -27,6 +27,8 @@ FOLLOWED_SHARE: Final = 0.5
 Best calls and explorers count separately: a call centre that leaves out the explorers hides all that they stand for."""
 MINIMUM_DUE: Final = 10
 """Calls due in such a group before its share is judged."""
+PERSON_DAYS: Final = np.timedelta64(30, "D")
+"""Days after the planned one in which a call under another contact id is taken for the call that a list planned."""
 _DAY: Final = np.timedelta64(1, "D")
 
 
@@ -35,6 +37,7 @@ class Origin(StrEnum):
 
     CALLED_IN_FULL = "called_in_full"  # from before the first list
     CALLED_BY_LIST = "called_by_list"
+    AMBIGUOUS_PERSON = "ambiguous_person"  # on a list by person alone, who has several calls or rows there
     ON_NO_LIST = "on_no_list"  # single decisions, and calls outside any list
     NOT_CHOSEN = "not_chosen"  # called although its list had not chosen it
     NOT_FOLLOWED = "not_followed"  # its list was not followed
@@ -43,6 +46,7 @@ class Origin(StrEnum):
 
 
 APART: Final = {
+    Origin.AMBIGUOUS_PERSON: "of persons with several calls that their list may have planned",
     Origin.ON_NO_LIST: "of contacts that were on no list",
     Origin.NOT_CHOSEN: "of contacts that their list had not chosen",
     Origin.NOT_FOLLOWED: "of lists that were not followed",
@@ -58,7 +62,7 @@ class ListDesign:
 
     Lists of one `list_id` are versions of one draw, in the order of `as_of`, the day that a list was made for, and of
     `made_at`, wall time (ISO). `is_called` are the best calls and the explorers; `propensity` is NaN for contacts
-    that a rule excludes; days are those planned for the calls.
+    that a rule excludes; days are those planned for the calls. `customer_ids` are "" where no person is named.
     """
 
     list_id: str
@@ -69,6 +73,7 @@ class ListDesign:
     propensity: FloatArray
     is_called: BoolArray
     is_explored: BoolArray
+    customer_ids: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,12 @@ def feedback_of(
     arrived_on: DayArray,
     designs: Sequence[ListDesign],
     as_of: np.datetime64 | None = None,
+    customer_ids: NDArray[Any] | None = None,
 ) -> tuple[FloatArray | None, FloatArray | None, Feedback]:
     """Weigh outcomes by the lists that called their contacts, (n,); `arrived_on` is NaT without an outcome.
 
-    Returns the weights and propensities of `Contacts`, and what they rest on.
+    Returns the weights and propensities of `Contacts`, and what they rest on. A contact id links a contact to a list;
+    where no list knows it, the person does, "" in `customer_ids` if nobody is named.
 
     The last version of a list that was made before the call counts. Different lists are drawn independently, so a
     contact on several is called with the probability that at least one chooses it. Contacts from before the first list
@@ -116,7 +123,7 @@ def feedback_of(
     designs = [one for one in designs if one.as_of < today]
     if not designs:
         return None, None, Feedback({Origin.CALLED_IN_FULL: int(has_outcome.sum())})
-    listed = _Listed.of(contact_ids, contact_dates, designs)
+    listed, is_ambiguous = _Listed.of(contact_ids, contact_dates, customer_ids, designs)
     months, month = np.unique(contact_dates.astype("datetime64[M]")), listed.called_on.astype("datetime64[M]")
     due = listed.is_called & (listed.called_on < today) & np.isin(month, months)
     made = due & (listed.at >= 0) & has_outcome[listed.at]
@@ -137,6 +144,7 @@ def feedback_of(
     found = {
         Origin.CALLED_IN_FULL: contact_dates < min(design.as_of for design in designs),
         Origin.BEFORE_ITS_CALL: arrived_on < contact_dates,
+        Origin.AMBIGUOUS_PERSON: is_ambiguous,
         Origin.ON_NO_LIST: ~is_listed,
         Origin.NOT_FOLLOWED: n_lists == 0,
         Origin.NOT_CHOSEN: ~is_chosen,
@@ -167,7 +175,14 @@ class _Listed:
     is_explored: BoolArray
 
     @classmethod
-    def of(cls, contact_ids: NDArray[Any], contact_dates: DayArray, designs: Sequence[ListDesign]) -> _Listed:
+    def of(
+        cls,
+        contact_ids: NDArray[Any],
+        contact_dates: DayArray,
+        customer_ids: NDArray[Any] | None,
+        designs: Sequence[ListDesign],
+    ) -> tuple[_Listed, BoolArray]:
+        """The rows, and which contacts are on a list by a person who does not identify them, (n,)."""
         ordered = sorted(designs, key=lambda one: (one.as_of, one.made_at))
         names = {one.list_id: at for at, one in enumerate(ordered)}
 
@@ -179,13 +194,51 @@ class _Listed:
         ids = contact_ids.astype(np.str_)
         order = np.argsort(ids)
         row = order[np.searchsorted(ids, known, sorter=order).clip(max=len(ids) - 1)]
-        at = np.where(ids[row] == known, row, -1)[code]
+        at_of, is_ambiguous = np.where(ids[row] == known, row, -1), np.zeros(len(ids), bool)
+        if customer_ids is not None:
+            persons = np.full(len(known), "", object)
+            persons[code] = np.concatenate([_persons(one) for one in ordered])
+            planned = np.zeros(len(known), "datetime64[D]")
+            planned[code] = column("contact_dates")
+            is_other = (customer_ids != "") & ~np.isin(ids, known)
+            is_ambiguous = _link_persons(at_of, persons, planned, np.where(is_other, customer_ids, ""), contact_dates)
+        at = at_of[code]
         called_on = np.where(at >= 0, contact_dates[at], column("contact_dates"))
         rows = np.flatnonzero(np.array([one.as_of for one in ordered])[version] <= called_on)[::-1]
         draw = np.array([names[one.list_id] for one in ordered])[version] * len(known) + code
         last = rows[np.unique(draw[rows], return_index=True)[1]]
         parts = (version, at, called_on, *(column(name) for name in ("propensity", "is_called", "is_explored")))
-        return cls(*(part[last] for part in parts))
+        return cls(*(part[last] for part in parts)), is_ambiguous
+
+
+def _persons(design: ListDesign) -> NDArray[Any]:
+    named = design.customer_ids
+    return np.full(len(design.contact_ids), "", object) if named is None else named.astype(object)
+
+
+def _link_persons(
+    at: IntArray, persons: NDArray[Any], planned: DayArray, customer_ids: NDArray[Any], contact_dates: DayArray
+) -> BoolArray:
+    """Give listed contacts that never arrived, -1 in `at`, the only other contact of their person near the planned day.
+
+    `persons` and `planned` are of the listed contacts; `customer_ids`, (n,), are "" for contacts that are on a list.
+    Returns which contacts fit several listed ones, or share one with others, (n,).
+    """
+    wanted, others = np.flatnonzero((at < 0) & (persons != "")), np.flatnonzero(customer_ids != "")
+    others = others[np.argsort(customer_ids[others].astype(np.str_), kind="stable")]
+    names, sought = customer_ids[others].astype(np.str_), persons[wanted].astype(np.str_)
+    first, end = np.searchsorted(names, sought), np.searchsorted(names, sought, side="right")
+    listed = np.repeat(wanted, end - first)
+    contact = others[np.arange(len(listed)) - np.repeat(np.cumsum(end - first) - end, end - first)]
+    is_near = np.abs(contact_dates[contact] - planned[listed]) <= PERSON_DAYS
+    listed, contact = listed[is_near], contact[is_near]
+    is_one = (np.bincount(listed, minlength=len(at))[listed] == 1) & (
+        np.bincount(contact, minlength=len(customer_ids))[contact] == 1
+    )
+    at[listed[is_one]] = contact[is_one]
+    is_ambiguous = np.zeros(len(customer_ids), bool)
+    is_ambiguous[contact[~is_one]] = True
+    return is_ambiguous
 
 
 def _followed(listed: _Listed, due: BoolArray, made: BoolArray, n_versions: int) -> BoolArray:

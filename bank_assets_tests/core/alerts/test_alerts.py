@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bank_assets.core.alerts import catalogue
+from bank_assets.core.alerts import campaign_catalogue, catalogue
 from bank_assets.core.alerts.alert import (
     LONGEST_TEXT,
     AlertKind,
@@ -111,6 +111,10 @@ EACH = {
     "rollback": verdict(is_promoted=True, gate="rollback"),
     "refused": verdict(),
     "recalibrated": verdict(is_promoted=True, gate="recalibration"),
+    "list made": campaign_catalogue.list_made(NOW, "L-1", "autumn.csv", 20),
+    "list closed": campaign_catalogue.list_closed(NOW, "L-1", "autumn.csv", "Read what it brought."),
+    "objection": campaign_catalogue.objection_received(NOW, 7, 3),
+    "test": campaign_catalogue.channels_tested(NOW, "anna"),
 }
 
 

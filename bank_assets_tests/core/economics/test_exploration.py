@@ -196,3 +196,14 @@ def test_a_list_where_everyone_is_suppressed_explores_nobody():
     assert not plan.is_called.any()
     assert not plan.propensity.any()
     assert plan.reserve == Reserve(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("learning", "propensity"), [(LearningBudget(0.1), 0.1), (LearningBudget(0.1, maximum_eur=0), 0)]
+)
+def test_a_single_answer_is_drawn_with_the_share_once_for_each_contact(learning, propensity):
+    drawn = [learning.answer(f"c{n}", is_worth_calling=False) for n in range(4_000)]
+    assert {p for _, p in drawn} == {propensity}
+    assert np.mean([is_called for is_called, _ in drawn]) == pytest.approx(propensity, abs=0.02)
+    assert drawn[:9] == [learning.answer(f"c{n}", is_worth_calling=False) for n in range(9)]
+    assert learning.answer("c0", is_worth_calling=True) == (True, 1.0)

@@ -93,6 +93,14 @@ def test_of_the_versions_of_a_list_the_last_one_before_the_call_counts():
     assert taught([first], called_on=FIRST)[0] == [2.0], "the day for which it was made"
 
 
+def test_a_list_made_again_on_the_day_of_its_calls_replaces_the_version_that_was_followed():
+    morning = design(("a", 1.0, "best"), ("b", 1.0, "best"), ("c", 0.02, "explored"), as_of=CALLED, made_at="1")
+    noon = design(("a", 0.5, "best"), ("b", 0.0, "not"), as_of=CALLED, made_at="2")
+    weights, _, found = taught([morning, noon], "abc")
+    assert weights == [2.0, 0.0, 50.0], "by the later version, unless it does not know the contact"
+    assert found.outcomes[Origin.NOT_CHOSEN] == 1
+
+
 def test_on_two_lists_a_contact_is_called_if_one_of_them_chooses_it():
     one, other = design(("a", 0.5, "best")), design(("a", 0.2, "not"), ("b", 1.0, "best"), list_id="another")
     weights, _, found = taught([one, other], "ab")
@@ -149,3 +157,31 @@ def test_weighted_outcomes_have_the_mean_of_everybody():
         w, _, _ = feedback_of(ids, np.full(400, CALLED), np.where(is_called, CALLED, NOT), [made], TODAY)
         rates.append((w * outcome * is_called).sum() / 400)
     assert np.mean(rates) == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("listed", "called", "weights", "origin"),
+    [
+        ({"a": "k"}, {"x": "k"}, [20.0], Origin.CALLED_BY_LIST),
+        ({"a": "k"}, {"x": "other"}, [0.0], Origin.ON_NO_LIST),
+        ({"a": ""}, {"x": ""}, [0.0], Origin.ON_NO_LIST),
+        ({"a": "k"}, {"x": "k", "y": "k"}, [0.0, 0.0], Origin.AMBIGUOUS_PERSON),
+        ({"a": "k", "b": "k"}, {"x": "k"}, [0.0], Origin.AMBIGUOUS_PERSON),
+        ({"a": "k"}, {"a": "k", "x": "k"}, [20.0, 0.0], Origin.ON_NO_LIST),
+        ({"a": "k", "b": "k"}, {"a": "k", "x": "k"}, [20.0, 20.0], Origin.CALLED_BY_LIST),
+    ],
+    ids=["person", "another person", "nobody named", "two calls", "two rows", "called by its own id", "one of each"],
+)
+def test_a_person_links_a_call_that_no_list_knows_by_its_contact(listed, called, weights, origin):
+    made = replace(
+        design(*((one, 0.05, "explored") for one in listed)), customer_ids=np.array([*listed.values()], object)
+    )
+    ids, persons = np.array([*called], object), np.array([*called.values()], object)
+    days = np.full(len(ids), CALLED + DAY)
+    found = feedback_of(ids, days, days, [made], TODAY, persons)
+    assert found[0] == pytest.approx(weights)
+    assert found[2].outcomes[origin]
+    without = feedback_of(ids, days, days, [replace(made, customer_ids=None)], TODAY)[0]
+    assert without.tolist() == [20.0 if one in listed else 0.0 for one in called]
+    later = days + 40 * DAY
+    assert feedback_of(np.array(["x"]), later[:1], later[:1], [made], TODAY + 50 * DAY, persons[-1:])[0] == [0.0]

@@ -223,7 +223,7 @@ class TestSearch:
         blind = Recipe("lightgbm", parameters={"n_estimators": 1, "learning_rate": 1e-6})
         found = self.search(data, (Recipe("logistic_regression", "class_weight"),), blind)
         assert (found.recipe.name, found.kind) == ("logistic_regression/class_weight", RECIPE)
-        assert found.gate is not None
+        assert found.gate.kind == RECIPE
         assert [step["kind"] for step in found.calibrator] == ["affine"], "a sampler distorts probabilities"
 
     @pytest.mark.parametrize("probation", [True, False])

@@ -126,3 +126,22 @@ def test_links_between_reports_lead_somewhere(pages):
 def test_styles_of_other_reports_are_not_given_away(pages):
     assert pages.get("/reports/data_docs/validations/contacts/20101102/contacts.css").status_code == 404
     assert pages.get("/reports/call_lists/x.css").status_code == 404
+
+
+def test_an_admin_sends_a_test_alert_and_sees_how_far_each_channel_has_come(pages, home):
+    channels = home.path / "alerts"
+    channels.mkdir()
+    (channels / "slack-1a2b3c4d.json").write_text('{"offset": 9, "sent": 3, "given_up": 1}')
+    (channels / "webhooks-5e6f.json").write_text(
+        '{"failures": 2, "retry_at": "2026-11-27T14:00:00+00:00", "problem": "the receiver answered 500"}'
+    )
+    (channels / "mailtos-7.json").write_text("torn")
+    form = soup_of(pages.get("/monitoring")).select_one('form[action="/monitoring/test-alert"]')
+    data = {one["name"]: one["value"] for one in form.select("input")}
+    page = soup_of(pages.post(form["action"], data=data))
+    assert titles(page)[0] == "This is a test of the alert channels"
+    shown = [" ".join(line.text.split()) for line in page.select("[data-testid=channels] li")]
+    assert shown == [
+        "slack-1a2b3c4d: 3 sent, 1 given up",
+        "webhooks-5e6f: 0 sent, failing 2 failed attempts (the receiver answered 500), next try 2026-11-27 14:00 UTC",
+    ]

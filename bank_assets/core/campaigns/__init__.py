@@ -1,0 +1,1 @@
+"""Call lists after they are planned: the stages of their life."""
