@@ -72,6 +72,7 @@ class Settings:
         sensor_seconds: `BANK_SENSOR_SECONDS`, minimum seconds between two ticks of a sensor.
         settle_seconds: `BANK_SETTLE_SECONDS`, a landing file touched more recently is still being written.
         simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
+        spontaneous_share: `BANK_SPONTANEOUS_SHARE`, of simulated customers whom a call wins, who subscribe without it.
         seed: `BANK_SEED`, seed of everything random.
         revision: `BANK_REVISION`, revision of the code where there is no checkout (images).
         contract: `BANK_CONTRACT`, name of a shipped contract or path of a contract file: the columns of the contacts.
@@ -111,6 +112,7 @@ class Settings:
     sensor_seconds: int = 30
     settle_seconds: float = 10.0
     simulated_rows: int = 45_211
+    spontaneous_share: float = 0.2
     seed: int = 20_101_117
     revision: str = ""
     contract: Contract = field(default_factory=load_contract)
@@ -236,7 +238,7 @@ def _cron(env: Mapping[str, str], default: str) -> str:
     raise SettingsError(f"{PREFIX}PULL_CRON: expected five fields like {default!r}, found {text!r}; correct it.")
 
 
-def _secret(env: Mapping[str, str], name: str) -> str:
+def secret_text(env: Mapping[str, str], name: str) -> str:
     """A secret, given as it is or as the file that holds it; containers turn the second into the first."""
     has_file = env.get(f"{PREFIX}{name}_FILE", "").strip()
     return _read(env, f"{name}_FILE", file_text).strip() if has_file else env.get(PREFIX + name, "")
@@ -256,7 +258,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         source=env.get(PREFIX + "SOURCE") or defaults.source,
         source_query=env.get(PREFIX + "SOURCE_QUERY") or defaults.source_query,
         source_watermark=env.get(PREFIX + "SOURCE_WATERMARK") or defaults.source_watermark,
-        source_password=_secret(env, "SOURCE_PASSWORD"),
+        source_password=secret_text(env, "SOURCE_PASSWORD"),
         pull_cron=_cron(env, defaults.pull_cron),
         mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or defaults.mlflow_uri,
         mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or defaults.mlflow_artifacts,
@@ -293,6 +295,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         sensor_seconds=whole(env, "SENSOR_SECONDS", defaults.sensor_seconds, 1, 3_600),
         settle_seconds=number(env, "SETTLE_SECONDS", defaults.settle_seconds, 0, 3_600),
         simulated_rows=whole(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 10**10),
+        spontaneous_share=number(env, "SPONTANEOUS_SHARE", defaults.spontaneous_share, 0, 1),
         seed=whole(env, "SEED", defaults.seed, 0, 2**31 - 1),
         revision=env.get(PREFIX + "REVISION") or defaults.revision,
         contract=_read(env, "CONTRACT", lambda name: load_contract(name or DEFAULT)),

@@ -26,6 +26,7 @@ from serving.decisions.payloads import Payloads
 from serving.decisions.recorder import Recorder
 from serving.decisions.records import Records
 from serving.decisions.scoring import DecisionMaker
+from serving.feeds.reports import FeedReports
 from serving.lifecycle import Lifecycle
 from serving.monitoring.reports import Reports
 from serving.settings import ServingSettings
@@ -57,6 +58,7 @@ class Services:
         self.exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)
         self.contact_rules = ContactRules(self.ledger, platform.contact_policy, self.suppressions)
         self.customer_objections = Objections(self.suppressions, KnownCustomers(self.ledger, files, platform.contract))
+        self.feed_reports = FeedReports(self.ledger, self.suppressions, platform.contract)
         self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)
         self.maker = DecisionMaker(
             self.store, self.suppressions, self.economics, self.payloads, settings.code_version, platform.learning

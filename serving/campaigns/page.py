@@ -17,6 +17,7 @@ from bank_assets.ledger import campaigns
 from bank_assets.store.call_lists import CALLS
 from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.campaigns.call_lists import CallLists, example_list
+from serving.campaigns.dispositions import dispositions_view, report
 from serving.campaigns.exporting import Exporter
 from serving.campaigns.form import plan_form, settings_of
 from serving.campaigns.view_models import CallListPage, CallListView, CampaignPage
@@ -113,6 +114,7 @@ def make(
     store: NamedDependency[ChampionStore],
     call_lists: NamedDependency[CallLists],
     planning: NamedDependency[PlanSettings],
+    ledger: NamedDependency[Engine],
 ) -> Response[Any]:
     """Put the planned list on record and offer its files."""
     signs = call_lists.payloads.contract.signs()
@@ -121,7 +123,7 @@ def make(
     kept = call_lists.keep(*planned, identity_of(request).name)
     if not is_partial(request):
         return Redirect(f"/campaign/lists/{kept.id}", status_code=303)
-    part = CallListView(kept, has_file=True)
+    part = CallListView(kept, True, dispositions_view(ledger, kept.id))
     return show(request, CallListPage("Call list", part), part, status=201)
 
 
@@ -139,7 +141,7 @@ def kept_list(
         raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
     has_file = call_lists.has_file(kept.id)
     left_out = exporter.now(kept, call_lists.content(kept.id, CALLS)).left_out if has_file else []
-    part = CallListView(kept, has_file, left_out)
+    part = CallListView(kept, has_file, dispositions_view(ledger, kept.id), left_out)
     return show(request, CallListPage("Call list", part), part)
 
 
@@ -162,4 +164,6 @@ def download(
     return Response(content, media_type="text/csv", headers={"Content-Disposition": attachment})
 
 
-PAGE = Page("/campaign", "Campaign", "predict", (campaign, example, upload, suppress, make, kept_list, download))
+PAGE = Page(
+    "/campaign", "Campaign", "predict", (campaign, example, upload, suppress, make, kept_list, download, report)
+)

@@ -15,6 +15,7 @@ from bank_assets.store.campaign_files import CampaignFile
 from serving.campaigns.call_lists import ScoredList
 from serving.campaigns.exporting import LeftOut
 from serving.customers.view_models import SuppressionView
+from serving.feeds.view_models import DispositionsView
 from serving.web.view_models import Notice, ProblemPart, Table, Tile, described
 
 
@@ -77,6 +78,7 @@ class CallListView:
     template: ClassVar[str] = "partials/_call_list.html"
     kept: CampaignList = described("The list on record.")
     has_file: bool = described("True if its files are still kept.")
+    reported: DispositionsView = described("What its calls came to, and the form that reports it.")
     left_out: list[LeftOut] = described("Calls that must not be made any more, and why.", default_factory=list)
 
 

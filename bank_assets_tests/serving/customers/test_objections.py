@@ -108,10 +108,8 @@ def test_an_admin_takes_an_objection_back_with_a_reason(client, payload):
 
 def test_objections_are_searched_and_exported(client):
     client.post(PATH, json={"customer_ids": ["k-10", "=k-11", "other"], "reason": "phone"})
-    assert [one["customer_id"] for one in client.get(PATH, params={"search": "K-1"}).json()["objections"]] == [
-        "=k-11",
-        "k-10",
-    ]
+    found = client.get(PATH, params={"search": "K-1"}).json()["objections"]
+    assert {one["customer_id"] for one in found} == {"=k-11", "k-10"}
     page = client.get(PAGE, params={"search": "K-10"}).text
     assert "k-10" in page
     assert "k-11" not in page
