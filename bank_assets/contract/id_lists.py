@@ -8,7 +8,7 @@ from typing import Final
 
 from bank_assets.contract.values import IDENTIFIER_LENGTH, found_words, identifier_key, is_identifier, plain_identifier
 
-MOST_IDS: Final = 1_000_000
+MOST_IDS: Final = 200_000
 _SEPARATORS: Final = re.compile(r"[,;|\t]")
 _HEADERS: Final = ("customerid", "contactid", "customer", "contact", "id")
 _AROUND: Final = ' \t,;|"\ufeff'  # blanks, quotes and separators that close a line

@@ -14,6 +14,8 @@ PAGES = {
     "predict": "/predict",
     "campaign": "/campaign",
     "campaign_planned": "/campaign?list=delivered:example.csv",
+    "customers": "/customers/nobody",
+    "objections": "/customers/objections",
     "monitoring": "/monitoring",
     "model": "/model",
     "audit": "/audit",

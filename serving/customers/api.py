@@ -69,7 +69,7 @@ class ObjectionsController(Controller):
     ) -> ObjectionsAnswer:
         """Holds for every decision after the answer; spellings that differ by case or unseen signs are one person."""
         data = BODY.read(body, request.scope["headers"])
-        ids = {identifier_key(one): plain_identifier(one) for one in reversed(data.customer_ids)}
+        ids = {identifier_key(one): plain_identifier(one) for one in data.customer_ids}
         if "" in ids:
             raise PayloadError(FieldError("customer_ids", "identifiers with visible characters", "one without"))
         taken = customer_objections.take(list(ids.values()), reason=data.reason, actor=identity_of(request).name)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from bank_assets.contract.id_lists import MOST_IDS
 from bank_assets.contract.values import IDENTIFIER_LENGTH
 from serving.web.bodies import PRINTABLE
 
@@ -18,7 +19,7 @@ class ObjectionsRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     customer_ids: Annotated[
         list[Id],
-        Meta(min_length=1, max_length=1_000_000, description="Customers, or contacts that name no customer."),
+        Meta(min_length=1, max_length=MOST_IDS, description="Customers, or contacts that name no customer."),
     ]
     reason: Annotated[
         str, Meta(min_length=3, max_length=1_000, pattern=PRINTABLE, description="How they objected.")
