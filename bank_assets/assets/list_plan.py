@@ -26,9 +26,10 @@ def plan_of(scored: pa.Table, settings: PlanSettings, contract: Contract, list_i
     return plan_calls(rows["contact_id"], rows["probability"], rows, contract, settings, list_id)
 
 
-def persons_on(scored: pa.Table) -> list[str]:
-    """The person behind each contact of a scored campaign."""
-    return [str(one) for one in persons_of(scored.column("contact_id").to_pylist(), arrays_of(scored))]
+def planned_calls(scored: pa.Table) -> tuple[list[str], Any]:
+    """The person behind each contact of a scored campaign, and the day planned for the call."""
+    rows = arrays_of(scored)
+    return [str(one) for one in persons_of(rows["contact_id"], rows)], rows["contact_date"]
 
 
 def scores_of(scored: pa.Table, facts: dict[str, Any], hours: CallingHours | None = None) -> ListScores:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
-from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, persons_on, plan_of, scores_of, totals_of
+from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, planned_calls, scores_of, totals_of
 from bank_assets.assets.materialization import (
     ML_OWNERS,
     OWNERS,
@@ -248,7 +248,7 @@ def call_list(
             now = replace(
                 under,
                 economics=replace(settings.calling, calls_from=facts.get("calls_from")),
-                history=history_of(ledger.engine, under.policy, persons_on(rows), about),
+                history=history_of(ledger.engine, under.policy, *planned_calls(rows), about),
             )
             plan = plan_of(rows, now, settings.contract, name)
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, select
@@ -51,8 +52,13 @@ class Listed(NamedTuple):
     @property
     def end(self) -> str:
         """The day from which the list does not hold the person any more: when it is over, or long after their call."""
-        longest = date.fromisoformat(self.day) + timedelta(days=LONGEST_LIST)
-        return (min(date.fromisoformat(self.of.last_day), longest) + timedelta(days=1)).isoformat()
+        return _end(self.day, self.of.last_day)
+
+
+@lru_cache(maxsize=4_096)
+def _end(day: str, last_day: str) -> str:
+    longest = date.fromisoformat(day) + timedelta(days=LONGEST_LIST)
+    return (min(date.fromisoformat(last_day), longest) + timedelta(days=1)).isoformat()
 
 
 @dataclass(slots=True)
@@ -65,17 +71,30 @@ class OnRecord:
     lists: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def on_record(engine: Engine, persons: Collection[str], counts: Callable[[ListOnRecord], bool]) -> OnRecord:
+class Since(NamedTuple):
+    """From which days, ISO, what is on record matters."""
+
+    planned: str = ""
+    reported: str = ""
+
+
+ALWAYS: Final = Since()
+
+
+def on_record(
+    engine: Engine, persons: Collection[str], counts: Callable[[ListOnRecord], bool], since: Since = ALWAYS
+) -> OnRecord:
     """What is on record about persons; of lists that were not withdrawn or revised, those that count.
 
     A planned call gives way to what is reported of it. A closed list plans no more calls. Whoever a list holds out is
     on it too, since a call by another list would spoil the comparison.
     """
     found, ids = OnRecord(), list(dict.fromkeys(persons))
+    booked_since = _SUBSCRIPTIONS.where(subscriptions.c.on_day >= since.reported)
     with engine.connect() as connection:
-        planned = listed(connection, ids)
-        reported = _reported(connection, ids, planned)
-        booked = {(person, kind, day) for person, kind, day in _about(connection, subscriptions, ids, _SUBSCRIPTIONS)}
+        planned = listed(connection, ids, since.planned)
+        reported = _reported(connection, ids, planned, since.reported)
+        booked = {(person, kind, day) for person, kind, day in _about(connection, subscriptions, ids, booked_since)}
     calls = {(person, contact, day) for person, contact, what, day in reported if what in CALLS}
     found.contacts = [(person, day) for person, _, day in calls]
     found.refusals = [(person, day) for person, _, what, day in reported if what == "refused"]
@@ -108,12 +127,12 @@ def feeds_seq(engine: Engine) -> int | None:
     return read(engine, select(func.max(events.c.seq)).where(events.c.kind.in_(_FEEDS)))[0][0]
 
 
-def listed(connection: Connection, persons: Sequence[str]) -> list[Listed]:
+def listed(connection: Connection, persons: Sequence[str], since: str = "") -> list[Listed]:
     """Where lists call persons or hold them out, without lists that were withdrawn or revised."""
     query = select(
         func.coalesce(list_rows.c.customer_id, list_rows.c.contact_id),
         *list_rows.c["list_id", "contact_id", "contact_date", "is_called"],
-    ).where(list_rows.c.is_called | (list_rows.c.reason == HELD_OUT))
+    ).where(list_rows.c.is_called | (list_rows.c.reason == HELD_OUT), list_rows.c.contact_date >= since)
     rows = list(_about(connection, list_rows, persons, query))
     lists = _lists(connection, sorted({row.list_id for row in rows}))
     return [
@@ -156,12 +175,12 @@ _SUBSCRIPTIONS: Final = select(*subscriptions.c["customer_id", "kind", "on_day"]
 
 
 def _reported(
-    connection: Connection, persons: Sequence[str], planned: Sequence[Listed]
+    connection: Connection, persons: Sequence[str], planned: Sequence[Listed], since: str
 ) -> set[tuple[str, str, str, str]]:
     """(person, contact, disposition, day) of calls, also of contacts whose reports do not name their customer."""
     owner = {call.contact_id: call.person for call in planned}
     known = dict.fromkeys((*persons, *owner))
-    rows = _about(connection, dispositions, list(known), _DISPOSITIONS)
+    rows = _about(connection, dispositions, list(known), _DISPOSITIONS.where(dispositions.c.called_at >= since))
     return {(owner.get(person, person), contact, what, day[:10]) for person, contact, what, day in rows}
 
 

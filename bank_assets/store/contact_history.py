@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike
 from sqlalchemy import Engine
 
-from bank_assets.core.economics.contact_policy import ContactHistory, ContactPolicy, PersonDays
-from bank_assets.ledger.contact_history import PIPELINE, ListOnRecord, on_record
+from bank_assets.core.economics.contact_policy import FOREVER, ContactHistory, ContactPolicy, PersonDays
+from bank_assets.ledger.contact_history import PIPELINE, ListOnRecord, Since, on_record
 from bank_assets.store.campaign_files import campaign_of
 
 
@@ -31,9 +33,9 @@ NO_LIST: Final = ListInQuestion()
 
 
 def history_of(
-    engine: Engine, policy: ContactPolicy, persons: Collection[str], about: ListInQuestion = NO_LIST
+    engine: Engine, policy: ContactPolicy, persons: Collection[str], days: ArrayLike, about: ListInQuestion = NO_LIST
 ) -> ContactHistory:
-    """What is on record about the persons of a list.
+    """What is on record about the persons of a list, as far as it matters on its days.
 
     Other versions of the list do not count, nor do lists of lower priority that nobody has exported, and among equals
     those that were made later.
@@ -46,6 +48,8 @@ def history_of(
         is_before = (policy.priority(campaign_of(other.name)), other.id) < own
         return not about.is_version_of(other) and (other.is_exported or is_before)
 
-    found = on_record(engine, persons, counts)
+    first = np.append(np.asarray(days, dtype="datetime64[D]"), FOREVER).min()
+    since = Since(*(str(first - window) for window in policy.windows))
+    found = on_record(engine, persons, counts, since)
     kinds = (found.contacts, found.refusals, found.subscriptions, found.lists)
     return ContactHistory(*(PersonDays.of(rows) for rows in kinds))

@@ -127,7 +127,7 @@ def test_a_list_that_was_revised_gives_way_to_its_new_version(recorded):
 def test_which_lists_hold_a_customer_against_another_list(recorded, about_list, priorities, exported, held_by):
     if exported:
         event(recorded, "list.exported", exported)
-    history = history_of(recorded, ContactPolicy(priorities=priorities), ["k-1"], about_list)
+    history = history_of(recorded, ContactPolicy(priorities=priorities), ["k-1"], ["2010-11-22"], about_list)
     ends = {"2010-11-25": "a", "2010-12-02": "b"}
     assert {ends[str(day)] for day in (history.lists.until if history.lists.until is not None else [])} == held_by
 

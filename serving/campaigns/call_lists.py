@@ -94,7 +94,8 @@ class CallLists:
             raise UnknownCampaignError(key) from None
         about = ListInQuestion(file.name, "", chosen.seed, chosen.read.digest)
         key_now = (key, file.stamp, newest_event(self.ledger))
-        read = partial(history_of, self.ledger, settings.policy, chosen.scored.persons, about)
+        scored = chosen.scored
+        read = partial(history_of, self.ledger, settings.policy, scored.persons, scored.contact_date, about)
         settings = replace(settings, history=self._histories.get(key_now, read))
         return chosen, plan_contacts(chosen.scored, settings, self.suppressions.read(), chosen.seed)
 

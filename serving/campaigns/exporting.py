@@ -65,7 +65,7 @@ class Exporter:
         seed, file = str(request.get("holdout_seed", "")), str(request.get("file_sha256", ""))
         about = ListInQuestion(kept.name, kept.actor, seed, file, kept.id)
         days = [row[place["contact_date"]] for row in rows]
-        found = self.policy.check(persons, days, history_of(self.ledger, self.policy, persons, about))
+        found = self.policy.check(persons, days, history_of(self.ledger, self.policy, persons, days, about))
         listed, left_out = self.suppressions.read(), []
         top, *lines = content.split(b"\r\n")
         allowed = [top]

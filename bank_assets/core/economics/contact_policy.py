@@ -108,6 +108,12 @@ class ContactPolicy:
         limits = (self.at_most, self.after_refusal, self.after_subscription)
         return not self.one_open_list and all(limit is None for limit in limits)
 
+    @property
+    def windows(self) -> tuple[int, int]:
+        """Days before a call in which planned calls matter, and reported ones."""
+        planned = max(self.in_days or 0, LONGEST_LIST)
+        return planned, max(planned, self.after_refusal or 0, self.after_subscription or 0)
+
     def priority(self, campaign: str) -> int:
         """Rank of a campaign, 0 for the most important; what the policy does not name comes last."""
         ranks = (rank for rank, name in enumerate(self.priorities) if fnmatchcase(campaign, name))
