@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, select
 
 from bank_assets.ledger import events
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
@@ -85,8 +85,11 @@ def suppressed(engine: Engine) -> frozenset[str]:
 
 def keep_list(engine: Engine, made: CampaignList) -> CampaignList:
     """Record a call list."""
-    with writing(engine) as connection:
-        connection.execute(insert(campaign_lists).values(asdict(made)))
+    with (
+        writing(engine) as connection,
+        events.recording(connection, kind="list.made", subject=made.id, actor=made.actor) as event,
+    ):
+        event.insert(campaign_lists, [asdict(made)])
     return made
 
 

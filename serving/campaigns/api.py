@@ -165,7 +165,11 @@ def plan_campaign(
         learning=default.learning if learning is None else LearningBudget(**msgspec.structs.asdict(learning)),
         policy=default.policy,
         history=history_of(
-            ledger, default.policy, scored.persons, ListInQuestion(request.list_id, seed=request.list_id)
+            ledger,
+            default.policy,
+            scored.persons,
+            scored.contact_date,
+            ListInQuestion(request.list_id, seed=request.list_id),
         ),
     )
     suppression = SuppressionList.of([*suppression.customer_ids, *request.suppressed])

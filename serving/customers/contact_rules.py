@@ -30,9 +30,8 @@ class ContactRules:
         """Whether a customer may be called; a contact that names a customer stands for that customer."""
         day = day or dt.datetime.now(dt.UTC).date()
         person = customer_of(self.ledger, customer_id) or customer_id
-        found = self.policy.check(
-            [person], [day.isoformat()], history_of(self.ledger, self.policy, [person], [day.isoformat()])
-        )
+        days = [day.isoformat()]
+        found = self.policy.check([person], days, history_of(self.ledger, self.policy, [person], days))
         reason, until = str(found.rule[0]), found.until[0]
         if self.suppressions.read().covers(customer_id, person):
             reason, until = SUPPRESSED, np.datetime64("NaT")
