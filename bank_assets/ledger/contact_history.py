@@ -19,7 +19,7 @@ from bank_assets.ledger.engine import read
 from bank_assets.ledger.models import event_head, events
 
 LONGEST_LIST: Final = 92  # days; a wrong date in one row must not keep everybody else for years
-CHUNK: Final = 5_000  # ids of one statement
+CHUNK: Final = 5_000  # most ids of a statement
 PIPELINE: Final = "pipeline"  # actor of the lists that nobody exports, since their files lie ready
 HELD_OUT: Final = "held_out"  # reason of a row, as `core.economics.call_plan` names it
 CALLS: Final = ("subscribed", "refused", "not_reached", "call_back", "objection")  # `cancelled` is no call
@@ -185,9 +185,12 @@ def _reported(
 
 
 def _about(connection: Connection, table: Table, persons: Sequence[str], query: Select[Any]) -> Iterator[Any]:
-    """Rows of a table about persons: by customer, or by contact where no customer is named."""
-    for part in _chunks(persons):
-        yield from connection.execute(query.where(is_of(table, part)))
+    """Rows of a table about persons, who are the first column: by customer, or by contact where none is named."""
+    if len(persons) <= CHUNK:
+        yield from connection.execute(query.where(is_of(table, persons)))
+    else:  # one scan takes a fifth of the time of so many look-ups
+        wanted = set(persons)
+        yield from (row for row in connection.execute(query) if row[0] in wanted)
 
 
 def is_of(table: Table, persons: Sequence[str]) -> ColumnElement[bool]:
