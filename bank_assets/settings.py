@@ -69,6 +69,7 @@ class Settings:
         sensor_seconds: `BANK_SENSOR_SECONDS`, minimum seconds between two ticks of a sensor.
         settle_seconds: `BANK_SETTLE_SECONDS`, a landing file touched more recently is still being written.
         simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
+        spontaneous_share: `BANK_SPONTANEOUS_SHARE`, of simulated customers whom a call wins, who subscribe without it.
         seed: `BANK_SEED`, seed of everything random.
         revision: `BANK_REVISION`, revision of the code where there is no checkout (images).
         contract: `BANK_CONTRACT`, name of a shipped contract or path of a contract file: the columns of the contacts.
@@ -107,6 +108,7 @@ class Settings:
     sensor_seconds: int = 30
     settle_seconds: float = 10.0
     simulated_rows: int = 45_211
+    spontaneous_share: float = 0.2
     seed: int = 20_101_117
     revision: str = ""
     contract: Contract = field(default_factory=load_contract)
@@ -302,6 +304,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         sensor_seconds=whole(env, "SENSOR_SECONDS", defaults.sensor_seconds, 1, 3_600),
         settle_seconds=number(env, "SETTLE_SECONDS", defaults.settle_seconds, 0, 3_600),
         simulated_rows=whole(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 10**10),
+        spontaneous_share=number(env, "SPONTANEOUS_SHARE", defaults.spontaneous_share, 0, 1),
         seed=whole(env, "SEED", defaults.seed, 0, 2**31 - 1),
         revision=env.get(PREFIX + "REVISION") or defaults.revision,
         contract=_contract(env),

@@ -33,9 +33,9 @@ from bank_assets.settings import Settings, contract_name
 from bank_assets.sources.source import Source, resolve_history
 from bank_assets.sources.uci import SourceError
 
-# Months of history before the first day. With an earlier start, or on simulated data, the gate may refuse every first
-# model; then the default recipe decides on probation (`BANK_PROBATION`), so that every demo has a model.
-HISTORY_MONTHS: Final = 11
+# Months of history before the first day (docs/adr/0043): a first model passes its gate on the UCI file and on simulated
+# data alike, and within a month the loop finds drift, refits and promotes.
+HISTORY_MONTHS: Final = 10
 MARK: Final = "demo.json"  # marks the home of a demo, which the next demo may empty
 READY_SECONDS: Final = 180.0
 SENSOR_SECONDS: Final = 2
@@ -45,7 +45,7 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
-    parser.add_argument("--start", type=day, help="first day played, ISO (default: after eleven months)")
+    parser.add_argument("--start", type=day, help="first day played, ISO (default: after ten months)")
     parser.add_argument("--months", type=whole(1), help="calendar months to play (default: all)")
     parser.add_argument("--step", default=MONTH, help="what arrives at a time: month, or a number of days")
     pause = "seconds between a finished step and the next delivery"

@@ -32,6 +32,23 @@ def records_at(table: Table, at: Any) -> Table:
     return replace(table, **columns, **frames)  # type: ignore[type-var]
 
 
+def check_lengths(table: Any, name: str) -> None:
+    """Refuse a dataclass of columns whose lengths differ, with a ValueError."""
+    lengths = {field.name: len(getattr(table, field.name)) for field in fields(table)}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"{name}: expected columns of one length, found {lengths}; pass one row per contact.")
+
+
+def check_rows(name: str, expected: str, column: NDArray[Any], is_wrong: BoolArray) -> None:
+    """Refuse a column with wrong values: a ValueError names the first such row."""
+    if is_wrong.any():
+        row = int(np.flatnonzero(is_wrong)[0])
+        raise ValueError(
+            f"{name}: expected {expected}, found {column[row]} in row {row} ({int(is_wrong.sum())} such rows); "
+            "correct or leave out these rows."
+        )
+
+
 def central_interval(drawn: Any, level: float) -> tuple[Any, Any]:
     """Return the percentiles of the draws (n_draws, ...) that enclose the central `level`, without NaN."""
     low, high = np.nanquantile(drawn, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)

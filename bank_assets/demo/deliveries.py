@@ -1,12 +1,13 @@
 """The deliveries of the demo: a source cut into steps, staged beside the home, moved into its landing folder.
 
-Files are moved by a rename, so that they appear complete, as a careful sender would deliver them. The contacts of a
-step can be offered as a list of customers first; those that are not called then come without an outcome.
+Files are moved by a rename, so that they appear complete, as a careful sender would deliver them. The customers of a
+step can be listed first; those that are not called then come without an outcome.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,6 @@ from bank_assets.demo.processes import DemoError
 from bank_assets.settings import Settings
 from bank_assets.sources.landing import Landed, land_source
 from bank_assets.sources.source import Source, claim_landing
-from bank_assets.store.campaign_files import FOLDER
 
 MONTH: Final = "month"
 
@@ -103,17 +103,14 @@ class Sender:
             self.outcomes |= {row[contact]: row[answer] == contract.target.categories[1] for row in rows}
         return sum(staged.rows.values())
 
-    def offer(self, step: DemoDelivery) -> str:
-        """Deliver the customers of a staged step as a list to choose from; returns the name of the list."""
+    def customers(self, step: DemoDelivery) -> bytes:
+        """The customers of a staged step as a list to choose from: what is known before the call, as CSV."""
         wanted = self._settings.contract.campaign_columns
         lines: list[list[str]] = []
         for _, names, rows in self._parts(step):
             kept = [at for at, name in enumerate(names) if name in wanted]
             lines += [[row[at] for at in kept] for row in (rows if lines else (names, *rows))]
-        target = self._settings.landing / FOLDER / f"{step.name}.csv"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _written(self._stage / step.name / "list.csv", lines).rename(target)
-        return step.name
+        return _csv(lines)
 
     def deliver(self, step: DemoDelivery, called: Collection[str] | None = None) -> list[Path]:
         """Move a staged step into the landing folder; returns its files there.
@@ -131,7 +128,7 @@ class Sender:
                     else ["" if gone else text for text, gone in zip(row, lost, strict=True)]
                     for row in rows
                 ]
-                _written(path, [names, *kept])
+                path.write_bytes(_csv([names, *kept]))
         return self._move(step.name, "" if step.is_month else f".{step.name}")
 
     def _parts(self, step: DemoDelivery) -> Iterator[tuple[Path, list[str], list[list[str]]]]:
@@ -154,7 +151,7 @@ class Sender:
         return moved
 
 
-def _written(path: Path, lines: Sequence[Sequence[str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream, delimiter=";").writerows(lines)
-    return path
+def _csv(lines: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=";").writerows(lines)
+    return text.getvalue().encode()

@@ -17,12 +17,13 @@ from bank_assets.core.response.policy import ResponseAction
 from bank_assets.demo.client import AskingClient
 from bank_assets.demo.deliveries import DemoDelivery, Sender
 from bank_assets.demo.page import write_page
+from bank_assets.demo.pages import CampaignPages, MadeList
 from bank_assets.demo.processes import DemoError, Processes, answers
 from bank_assets.demo.profit import played_profit
 from bank_assets.demo.results import HEADER, StepResult
 from bank_assets.demo.watch import MANY, failed_ticks, parts_of, runs_since, waiting_for
 from bank_assets.landing.register import read_manifest
-from bank_assets.ledger import promotions, responses
+from bank_assets.ledger import promotions, responses, states
 from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.requests import FAILED
 from bank_assets.loop.status import work_left
@@ -30,11 +31,12 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
 from bank_assets.store.alert_log import FILE_NAME, AlertLog
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.list_designs import ListDesigns
 
 LOOK_SECONDS: Final = 0.5
 # Limit of the wait for every sensor's first tick, which must not count as a reaction to the first delivery.
 START_SECONDS: Final = 300.0
+# Of the chosen customers of a simulated list. Real history does not know what customers do without a call.
+HOLDOUT_PCT: Final = 10.0
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Play:
         processes: the started processes; empty when attached.
         step_timeout_seconds: after which a step counts as stuck.
         results: finished steps.
+        lists: call lists that were made, in order.
         replayed: figures of the replay on the same days, for comparison.
         first_version: champion of the first day played, otherwise the first champion; "" while there is none.
         failed_runs: job and id of each.
@@ -62,6 +65,7 @@ class Play:
     step_timeout_seconds: float
     requests_per_second: float
     results: list[StepResult] = field(default_factory=list)
+    lists: list[MadeList] = field(default_factory=list)
     replayed: dict[str, Any] = field(default_factory=dict)
     first_version: str = ""
     failed_runs: list[str] = field(default_factory=list)
@@ -71,6 +75,7 @@ class Play:
         self.began = time.time()
         customer = {column.source: column.typical for column in self.settings.contract.payload}
         self.client = AskingClient(self.app_port, customer, self.requests_per_second)
+        self.pages = CampaignPages(self.app_port)
         self._log = AlertLog(self.settings.reports / FILE_NAME, "", "")
         self._read_up_to = self._log.size
         self._now = StepResult(self.steps[0], 0, self.began)
@@ -104,39 +109,37 @@ class Play:
             return
         self.client.contact_date = (step.last + timedelta(days=1)).isoformat()
         already = len(self.client.changes)
-        called = self._called(instance, step) if self.settings.feedback == CALLED and self.first_version else None
-        names = [path.name for path in self.sender.deliver(step, called)]
+        made = self._list(step) if self.settings.feedback == CALLED and self.first_version else None
+        names = [path.name for path in self.sender.deliver(step, made.called if made else None)]
         result = self._now = StepResult(step, contacts, time.time())
         self._tell(f"{step.name}: {contacts:,} contacts arrive in {', '.join(names)}")
         self._wait_until_idle(instance, self.step_timeout_seconds, names)
         result.idle_seconds = time.time() - result.delivered
-        result.version = ChampionHistory.of(self._ledger).current or ""
-        if result.version:
-            # The app looks up the alias every few seconds.
-            answered = f"version {result.version} to answer"
-            self._wait_for(lambda: [one.version for one in self.client.changes[-1:]] == [result.version], answered)
+        result.version, state = ChampionHistory.of(self._ledger).current or "", states.latest(self._ledger)
+        if result.version and state:
+            # The app looks up both every few seconds, and the next list rests on them.
+            newest, answered = (result.version, state.as_of), f"version {result.version} to answer as of {state.as_of}"
+            self._wait_for(lambda: [(one.version, one.as_of) for one in self.client.changes[-1:]] == [newest], answered)
         result.runs = [parts_of(instance, record) for record in runs_since(instance, result.delivered)]
         result.changes = self.client.changes[max(0, already - 1) :]
         if self.first_version:
-            outcomes = self.sender.outcomes
-            result.profit = played_profit(self.settings, self.first_version, self.steps[0].first, outcomes)
+            since = self.steps[0].first
+            result.profit = played_profit(self.settings, self.first_version, since, self.sender.outcomes, self.lists)
         self.results.append(result)
         if result.profit.contacts:
             write_page(self.settings.reports, self.results, self.source.label)
         self.console.print(result.row(self.client.requests, self.client.failures))
 
-    def _called(self, instance: dg.DagsterInstance, step: DemoDelivery) -> frozenset[str]:
-        """Offer the customers of a step and wait for their call list; returns whom it calls."""
-        name = self.sender.offer(step)
-        self._now.delivered = time.time()
-        self._wait_until_idle(instance, self.step_timeout_seconds)
-        designs = ListDesigns(self.settings.warehouse, CALLED).read()
-        design = max((one for one in designs if one.list_id == name), key=lambda one: one.made_at)
-        counts = f"{int(design.is_called.sum()):,} of {len(design.is_called):,}"
+    def _list(self, step: DemoDelivery) -> MadeList:
+        """Make the call list of a step's customers on the pages of the app."""
+        share = 0.0 if self.source.is_real else HOLDOUT_PCT
+        made = self.pages.make_list(f"{step.name}.csv", self.sender.customers(step), share)
+        self.lists.append(made)
         self._tell(
-            f"{name}: the list calls {counts} customers, {int((design.is_called & design.is_explored).sum())} to learn"
+            f"{step.name}: the list calls {len(made.called):,} customers, {len(made.explored)} of them to learn, and "
+            f"holds out {len(made.held_out)}: {self.pages.url(made)}"
         )
-        return frozenset(design.contact_ids[design.is_called].tolist())
+        return made
 
     def _wait_until_idle(self, instance: dg.DagsterInstance, timeout: float, names: Sequence[str] = ()) -> None:
         """Wait until the loop is idle and report events meanwhile.

@@ -2,6 +2,7 @@
 
 import csv
 import http.server
+import io
 import json
 import os
 import signal
@@ -84,13 +85,11 @@ def test_history_and_steps_are_delivered_once_each(simulated):
     assert not list((simulated.home / "stage").iterdir())
 
 
-def test_only_the_called_of_an_offered_list_have_an_outcome(simulated):
+def test_only_the_called_of_a_list_have_an_outcome(simulated):
     sender = Sender(resolve_source(simulated), simulated, simulated.home / "stage")
     (step,) = plan_steps(date(2010, 9, 1), date(2010, 9, 30), 1, 0)
     sender.stage(step)
-    offered = simulated.landing / "campaigns" / f"{sender.offer(step)}.csv"
-    with offered.open(newline="") as stream:
-        customers = list(csv.DictReader(stream, delimiter=";"))
+    customers = list(csv.DictReader(io.StringIO(sender.customers(step).decode()), delimiter=";"))
     assert set(customers[0]) == set(UCI.campaign_columns), "a list knows no outcome"
     called = {row["contact_id"] for row in customers[::3]}
     (delivered,) = sender.deliver(step, called)

@@ -52,9 +52,8 @@ def demo(home: Path, *arguments: str, seconds: float, **environment: str) -> tup
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     home = tmp_path_factory.mktemp("demo")
-    simulated = {"BANK_SOURCE": "simulated", "BANK_SIMULATED_ROWS": "6000", "BANK_CANDIDATES": ",".join(CANDIDATES)}
-    # Each month before it costs Dagster's events; the first champion decides on probation.
-    done, summary = demo(home, "--start", "2008-12-01", "--months", "1", "--no-replay", seconds=900, **simulated)
+    simulated = {"BANK_SOURCE": "simulated", "BANK_CANDIDATES": ",".join(CANDIDATES)}
+    done, summary = demo(home, "--months", "1", "--no-replay", seconds=1_800, **simulated)
     return home, done, summary
 
 
@@ -64,6 +63,16 @@ def test_it_ends_by_itself_and_well(played):
     assert set(summary) >= KEYS
     assert summary["months"] == 1
     assert (summary["failed_runs"], summary["failed_sensor_ticks"]) == (0, 0)
+
+
+def test_the_first_month_has_drift_a_refit_a_promotion_and_the_swap(played):
+    _, _, summary = played
+    assert summary["alerts"] > 0
+    assert summary["promotions"] == summary["retrainings"] > 0
+    (step,) = summary["played"]
+    assert "probation" not in str(step["notices"]), "the first champion passed its gate"
+    (seconds,) = summary["reaction_seconds"]
+    assert 0 < seconds == pytest.approx(sum(part["seconds"] for part in step["reaction_parts"]), abs=1.0)
 
 
 def test_the_app_answered_all_the_time_and_from_the_new_month(played):
@@ -143,7 +152,7 @@ def test_attached_it_plays_on_running_servers_and_leaves_them_running(tmp_path):
 def test_all_months_of_the_real_file(tmp_path, real_csv):
     done, summary = demo(tmp_path, seconds=100 * 60, BANK_SOURCE=str(real_csv))
     assert done.returncode == 0, done.stderr[-4000:]
-    assert summary["months"] == 20
+    assert summary["months"] == 21
     assert summary["source"]["is_real"] is True
     assert summary["promotions"] > 5
     assert summary["profit_eur"] > summary["profit_never_retrained_eur"]

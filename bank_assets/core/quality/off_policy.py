@@ -7,12 +7,13 @@ for certain, and whatever was called of the rest, carries no uncertainty.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.arrays import BoolArray, FloatArray, effective_size, records_at
+from bank_assets.core.arrays import BoolArray, FloatArray, check_lengths, check_rows, effective_size, records_at
+from bank_assets.core.quality.intervals import Estimate, beta_quantile
 from bank_assets.core.words import pct
 
 LEVEL: Final = 0.9
@@ -41,38 +42,19 @@ class LoggedCalls:
     value_eur: FloatArray
 
     def __post_init__(self) -> None:
-        lengths = {one.name: len(getattr(self, one.name)) for one in fields(self)}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(
-                f"logged calls: expected columns of one length, found {lengths}; pass one row per contact."
-            )
-        _refuse("a cost in EUR", self.cost_eur, ~np.isfinite(self.cost_eur))
-        _refuse("a value in EUR", self.value_eur, ~np.isfinite(self.value_eur))
-        _refuse("a propensity in [0, 1]", self.propensity, (self.propensity < 0.0) | (self.propensity > 1.0))
-        unusable = self.is_called & ~(self.propensity > 0.0)
-        _refuse("a propensity in (0, 1] of each called contact", self.propensity, unusable)
+        check_lengths(self, "logged calls")
+        propensity, unusable = self.propensity, self.is_called & ~(self.propensity > 0.0)
+        for expected, column, is_wrong in (
+            ("a cost in EUR", self.cost_eur, ~np.isfinite(self.cost_eur)),
+            ("a value in EUR", self.value_eur, ~np.isfinite(self.value_eur)),
+            ("a propensity in [0, 1]", propensity, (propensity < 0.0) | (propensity > 1.0)),
+            ("a propensity in (0, 1] of each called contact", propensity, unusable),
+        ):
+            check_rows("logged calls", expected, column, is_wrong)
 
     def rows(self, at: Any) -> LoggedCalls:
         """Select rows by mask, index or slice."""
         return records_at(self, at)
-
-
-def _refuse(expected: str, column: FloatArray, is_wrong: BoolArray) -> None:
-    if is_wrong.any():
-        row = int(np.flatnonzero(is_wrong)[0])
-        raise ValueError(
-            f"logged calls: expected {expected}, found {column[row]} in row {row} ({int(is_wrong.sum())} such rows); "
-            f"correct or leave out these rows."
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A total over the contacts with its interval; both ends are the value where everything is known."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +112,7 @@ def policy_value(logged: LoggedCalls, would_call: BoolArray, level: float = LEVE
         known = called.is_subscribed
         earned = _total(called.value_eur, known, odds, others.value_eur, level)
         cost = float(wanted.cost_eur.sum())
-        profit = Estimate(earned.value - cost, earned.low - cost, earned.high - cost)
+        profit = earned.scaled(1.0, less=cost)
         subscriptions = _total(np.ones(len(known)), known, odds, np.ones(len(others.is_called)), level)
     return PolicyValue(
         calls=len(wanted.is_called),
@@ -164,8 +146,6 @@ def _total(
     amount: FloatArray, is_subscribed: BoolArray, odds: FloatArray, missing: FloatArray, level: float
 ) -> Estimate:
     """Sum of the amounts of all that subscribe; `missing` are the amounts of contacts without an outcome, (m,)."""
-    from scipy import special  # here: the web app reads answers, and has no SciPy
-
     known, reach = float(amount[is_subscribed].sum()), float(missing.sum())
     if not reach:
         return Estimate(known, known, known)
@@ -173,6 +153,7 @@ def _total(
     rate = float(weight[is_subscribed].sum() / weight.sum())
     size = 1.0 / (1.0 / effective_size(weight) + 1.0 / effective_size(missing))
     tail, step = (1.0 - level) / 2.0, CONTINUITY / len(missing)
-    low = special.betaincinv(rate * size + 0.5, (1.0 - rate) * size + 0.5, tail) - step if rate > 0.0 else 0.0
-    high = special.betaincinv(rate * size + 0.5, (1.0 - rate) * size + 0.5, 1.0 - tail) + step if rate < 1.0 else 1.0
-    return Estimate(known + reach * rate, known + reach * max(0.0, float(low)), known + reach * min(1.0, float(high)))
+    a, b = rate * size + 0.5, (1.0 - rate) * size + 0.5
+    low = max(0.0, beta_quantile(tail, a, b) - step) if rate > 0.0 else 0.0
+    high = min(1.0, beta_quantile(1.0 - tail, a, b) + step) if rate < 1.0 else 1.0
+    return Estimate(known + reach * rate, known + reach * low, known + reach * high)
