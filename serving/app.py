@@ -27,6 +27,7 @@ from serving.decisions.api import AuditController, PredictionsController, create
 from serving.decisions.batches import batch_route
 from serving.decisions.outcome_reports import outcome_route
 from serving.dependencies import Services, providers
+from serving.feeds.api import HANDLERS as FEEDS
 from serving.home import page as home
 from serving.model import page as model
 from serving.model.api import ModelController
@@ -76,6 +77,7 @@ def create_app(
             *by_contract,
             *lists_api.HANDLERS,
             *lists_api.list_routes(services.payloads),
+            *FEEDS,
             *DOCS,
             *(page.router for page in PAGES),
             static_files(),

@@ -24,8 +24,10 @@ ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcom
 # values, and when a few contacts are implausible.
 DEVIATIONS = (
     "decimal_sign", "thousands_sign", "encoding", "far_days", "few_share", "few_contacts", "senders",
-    "dates_from_row_order",
+    "dates_from_row_order", "dispositions", "not_reached_cost_share",
 )  # fmt: skip
+# Those of them that affect no row of a table.
+_OF_FEEDS = frozenset({"dispositions", "not_reached_cost_share"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,8 @@ class Contract:
         far_days: days without a contact behind which a few contacts are implausible.
         few_share: largest share of a delivery that counts as few.
         few_contacts: in the tables, fewer contacts count as few.
+        dispositions: (sent text, disposition) of what call centres write in place of `feeds.DISPOSITIONS`.
+        not_reached_cost_share: cost of a call that reached nobody, as a share of the cost of a call.
     """
 
     name: str
@@ -60,6 +64,8 @@ class Contract:
     few_share: float = 0.05
     few_contacts: int = 30
     senders: tuple[Sender, ...] = ()
+    dispositions: tuple[tuple[str, str], ...] = ()
+    not_reached_cost_share: float = 1.0
 
     def __post_init__(self) -> None:
         if found := list(problems(self)):
@@ -257,6 +263,7 @@ class Contract:
         deviations = {name: document[name] for name in DEVIATIONS if name in document}
         try:
             deviations["senders"] = tuple(map(Sender.from_dict, document.get("senders", ())))
+            deviations["dispositions"] = tuple(map(tuple, document.get("dispositions", ())))
             return cls(
                 str(document["name"]),
                 int(document["version"]),
@@ -289,7 +296,8 @@ class Contract:
         """Hexadecimal sha256 of everything that affects rows. A change of wording alone recomputes no table."""
         columns = [affects_rows(column) for column in self.columns]
         statistics = [plain(statistic) for statistic in self.list_statistics]
-        deviations = [self._deviations] if self._deviations else []
+        affecting = {name: value for name, value in self._deviations.items() if name not in _OF_FEEDS}
+        deviations = [affecting] if affecting else []
         return sha256(canonical_text([self.first_month, columns, statistics, *deviations]))
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, func, insert, or_, select
+from sqlalchemy import Connection, Engine, delete, func, or_, select
 
 from bank_assets.ledger import events
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
@@ -37,14 +37,19 @@ _LISTS: Final = select(*(campaign_lists.c[name] for name in CampaignList.__datac
 
 def suppress(engine: Engine, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
     """Add people to the suppression list and return how many are new; the others keep their first entry."""
-    requested = list(dict.fromkeys(customer_ids))
     with writing(engine) as connection:
-        known = set(connection.execute(select(suppressions.c.customer_id)).scalars())
-        rows = [
-            {"customer_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in requested if c not in known
-        ]
-        if rows:
-            connection.execute(insert(suppressions), rows)
+        return suppress_in(connection, customer_ids, reason=reason, actor=actor)
+
+
+def suppress_in(connection: Connection, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
+    """As `suppress`, in an open `writing` transaction."""
+    events.lock(connection)
+    known = set(connection.execute(select(suppressions.c.customer_id)).scalars())
+    requested = dict.fromkeys(customer_ids)
+    rows = [{"customer_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in requested if c not in known]
+    if rows:
+        with events.recording(connection, kind="suppression.added", subject="", actor=actor) as made:
+            made.insert(suppressions, rows)
     return len(rows)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, func, select
 
 from bank_assets.ledger import events
-from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
+from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows
 from bank_assets.ledger.engine import writing
 from bank_assets.ledger.events import Event
 
@@ -70,11 +70,6 @@ def facts_of(connection: Connection, list_ids: Collection[str]) -> dict[str, Lis
     for list_id, n_reported, last_call in connection.execute(reports):
         found[list_id].n_reported, found[list_id].last_call = n_reported, last_call
     return found
-
-
-def subscriptions_until(connection: Connection) -> str:
-    """The newest day that the subscriptions feed names, ISO; "" if nothing arrived."""
-    return connection.execute(select(func.max(subscriptions.c.on_day))).scalar_one() or ""
 
 
 def note(

@@ -19,7 +19,7 @@ from bank_assets.core.alerts.catalogue import nothing_arrived
 from bank_assets.core.campaigns.life import Stage
 from bank_assets.landing.refusals import refusals
 from bank_assets.landing.register import read_manifest
-from bank_assets.ledger import campaigns, events, list_life, promotions, responses
+from bank_assets.ledger import campaigns, events, feeds, promotions, responses
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.notifier import Notifier
 from bank_assets.resources.run_story import changed_at, failing_automation, finished_runs, story_of
@@ -153,12 +153,12 @@ class Look:
 
     def _closed(self) -> list[Alert]:
         """Lists whose window the subscriptions feed has covered since the last look."""
+        before, until = self.cursor.books, feeds.subscriptions_until(self.engine) or ""
+        if until <= before:
+            return []
+        self.cursor.books, lists = until, campaigns.lists(self.engine, ROWS_PER_LOOK)
         with self.engine.connect() as connection:
-            until = list_life.subscriptions_until(connection)
-            if until <= self.cursor.books:
-                return []
-            before, self.cursor.books = self.cursor.books, until
-            states = states_of(connection, campaigns.lists(self.engine, ROWS_PER_LOOK), self.now.date())
+            states = states_of(connection, lists, self.now.date(), until)
         when = Occurrence(self.now.isoformat(timespec="seconds"), as_of=until)
         return [
             list_closed(when, one.kept.id, one.kept.name, one.record.due)

@@ -25,10 +25,11 @@ class ListState:
     record: ListRecord
 
 
-def states_of(connection: Connection, found: Sequence[CampaignList], today: date) -> list[ListState]:
-    """Where each of some lists stands; `today` is the day up to which the data is known."""
-    facts = list_life.facts_of(connection, [one.id for one in found])
-    until = iso_day(list_life.subscriptions_until(connection))
+def states_of(
+    connection: Connection, found: Sequence[CampaignList], today: date, subscriptions_until: str | None
+) -> list[ListState]:
+    """Where each of some lists stands; the days are those up to which data and subscriptions are known."""
+    facts, until = list_life.facts_of(connection, [one.id for one in found]), iso_day(subscriptions_until or "")
     return [ListState(one, facts[one.id], _record(one, facts[one.id], today, until)) for one in found]
 
 

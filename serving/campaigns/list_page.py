@@ -12,6 +12,7 @@ from litestar.response import Redirect
 from bank_assets.core.campaigns.life import Action
 from bank_assets.store.list_states import ListState
 from serving.campaigns.desk import PlanDesk
+from serving.campaigns.dispositions import dispositions_view, report
 from serving.campaigns.list_view_models import CallListPage, CallListView, ListsPage
 from serving.campaigns.list_views import list_table, list_view
 from serving.campaigns.lists import Lists
@@ -26,8 +27,8 @@ SHORTEST_REASON: Final = 3
 
 
 def _part(lists: Lists, state: ListState) -> CallListView:
-    signs = lists.call_lists.payloads.contract.signs()
-    return list_view(state, signs, has_file=lists.call_lists.has_file(state.kept.id))
+    signs, reported = lists.call_lists.payloads.contract.signs(), dispositions_view(lists.ledger, state.kept.id)
+    return list_view(state, signs, reported, has_file=lists.call_lists.has_file(state.kept.id))
 
 
 @post("/campaign/lists", name="page:campaign:make", status_code=201, sync_to_thread=True)
@@ -97,4 +98,4 @@ def _ending(action: Action) -> Any:
 
 
 withdraw, close = _ending(Action.WITHDRAW), _ending(Action.CLOSE)
-HANDLERS: Final = (make, all_lists, kept_list, download, withdraw, close)
+HANDLERS: Final = (make, all_lists, kept_list, download, withdraw, close, report)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 
 from bank_assets.core.campaigns.life import Action
-from bank_assets.ledger import campaigns, list_life
+from bank_assets.ledger import campaigns, feeds, list_life
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.store.list_states import ListState, states_of
 from serving.campaigns.call_lists import CallLists, ScoredList
@@ -47,20 +47,22 @@ class Lists:
 
     def states(self, found: Sequence[CampaignList]) -> list[ListState]:
         """Where each of these lists stands."""
+        known = self._known_until()
         with self.ledger.connect() as connection:
-            return states_of(connection, found, self._today)
+            return states_of(connection, found, *known)
 
-    @property
-    def _today(self) -> dt.date:
+    def _known_until(self) -> tuple[dt.date, str | None]:
+        """The days up to which data and subscriptions are known."""
         published = self.store.published
-        return dt.date.fromisoformat(published.as_of) if published else dt.datetime.now(dt.UTC).date()
+        today = dt.date.fromisoformat(published.as_of) if published else dt.datetime.now(dt.UTC).date()
+        return today, feeds.subscriptions_until(self.ledger)
 
     def _check(self, list_id: str, action: Action) -> Callable[[Connection], None]:
         """Raises `LifeError`, within a transaction, if the stage of a list does not allow an action."""
-        kept = self.get(list_id).kept
+        kept, known = self.get(list_id).kept, self._known_until()
 
         def check(connection: Connection) -> None:
-            states_of(connection, [kept], self._today)[0].record.check(action, list_id)
+            states_of(connection, [kept], *known)[0].record.check(action, list_id)
 
         return check
 
