@@ -160,7 +160,7 @@ class CallLists:
         if digest not in (None, found := hashlib.sha256(content).hexdigest()):
             raise ConflictError(
                 f"call list {kept.id}: expected its file of {group} with the SHA-256 {digest}, found {found}: "
-                "somebody changed it on disk. Restore it from a backup, or make the list again; nobody may call by it."
+                "it was changed on disk. Restore it from a backup, or make the list again; nobody may call by it."
             )
         return content
 

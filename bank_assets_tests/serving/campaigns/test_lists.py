@@ -101,7 +101,7 @@ def test_a_file_that_was_changed_on_disk_is_refused(client, group):
     path.write_bytes(path.read_bytes().replace(b"worth_calling", b"worth_callinG").replace(b"held_out", b"held_ouT"))
     response = client.get(f"/campaign/lists/{list_id}/{group}.csv")
     assert response.status_code == 409
-    assert "somebody changed it on disk" in soup_of(response).select_one("[data-testid=problem]").text
+    assert "it was changed on disk" in soup_of(response).select_one("[data-testid=problem]").text
     assert stage_of(client, list_id) == "made", "nothing was exported"
 
 
