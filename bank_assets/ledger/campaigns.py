@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, func, or_, select
+from sqlalchemy import Connection, Engine, func, or_, select
 
 from bank_assets.ledger import events
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
@@ -53,11 +53,19 @@ def suppress_in(connection: Connection, customer_ids: Iterable[str], *, reason: 
     return len(rows)
 
 
-def unsuppress(engine: Engine, customer_id: str) -> bool:
-    """Remove a person from the list; returns whether it was on it."""
+def unsuppress(engine: Engine, customer_id: str, *, reason: str, actor: str) -> bool:
+    """Remove a person from the list; returns whether it was on it. The reason must hold no personal data."""
+    of_person = suppressions.c.customer_id == customer_id
     with writing(engine) as connection:
-        gone = connection.execute(delete(suppressions).where(suppressions.c.customer_id == customer_id))
-    return gone.rowcount > 0
+        events.lock(connection)
+        found = connection.execute(select(suppressions.c.person_hash).where(of_person)).one_or_none()
+        if found is not None:
+            subject, content = found.person_hash or "", {"reason": reason}
+            with events.recording(
+                connection, kind="suppression.removed", subject=subject, actor=actor, content=content
+            ) as event:
+                event.delete(suppressions, of_person)
+    return found is not None
 
 
 # Identifies a state of the suppression list: its length, and the time of its newest entry.

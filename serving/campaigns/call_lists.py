@@ -32,6 +32,7 @@ from serving.decisions.uploads import BatchError, csv_rows
 from serving.web.problems import ConflictError, FieldError, NotFoundError, PayloadError
 from serving.web.remembered import Remembered
 
+HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
 REMEMBERED: Final = 4  # scored lists kept in memory; 100,000 contacts take some 60 MB
 
 
@@ -156,7 +157,7 @@ class CallLists:
                 f"call list {kept.id}: expected its file of {' or '.join(GROUPS)}, found none of {group[:40]!r}; "
                 "make the list again."
             )
-        digest = kept.content_digest if group == CALLS else kept.request.get("holdout_sha256")
+        digest = kept.content_digest if group == CALLS else kept.request.get(HOLDOUT_DIGEST)
         if digest not in (None, found := hashlib.sha256(content).hexdigest()):
             raise ConflictError(
                 f"call list {kept.id}: expected its file of {group} with the SHA-256 {digest}, found {found}: "
@@ -172,7 +173,7 @@ def _made_under(chosen: ScoredList, planned: PlannedCampaign, holdout_sha256: st
     return {
         "list_key": chosen.key,
         "file_sha256": chosen.read.digest,
-        "holdout_sha256": holdout_sha256,
+        HOLDOUT_DIGEST: holdout_sha256,
         "first_day": str(days.min()),
         "last_day": str(days.max()),
         "budget_eur": settings.limits.budget_eur,
