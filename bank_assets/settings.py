@@ -241,7 +241,7 @@ def _cron(env: Mapping[str, str], default: str) -> str:
     raise SettingsError(f"{PREFIX}PULL_CRON: expected five fields like {default!r}, found {text!r}; correct it.")
 
 
-def _secret(env: Mapping[str, str], name: str) -> str:
+def secret_text(env: Mapping[str, str], name: str) -> str:
     """A secret, given as it is or as the file that holds it; containers turn the second into the first."""
     path = env.get(f"{PREFIX}{name}_FILE", "").strip()
     if not path:
@@ -268,7 +268,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         source=env.get(PREFIX + "SOURCE") or defaults.source,
         source_query=env.get(PREFIX + "SOURCE_QUERY") or defaults.source_query,
         source_watermark=env.get(PREFIX + "SOURCE_WATERMARK") or defaults.source_watermark,
-        source_password=_secret(env, "SOURCE_PASSWORD"),
+        source_password=secret_text(env, "SOURCE_PASSWORD"),
         pull_cron=_cron(env, defaults.pull_cron),
         mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or defaults.mlflow_uri,
         mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or defaults.mlflow_artifacts,

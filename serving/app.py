@@ -26,6 +26,7 @@ from serving.decisions.api import AuditController, PredictionsController, create
 from serving.decisions.batches import batch_route
 from serving.decisions.outcome_reports import outcome_route
 from serving.dependencies import Services, providers
+from serving.feeds.api import HANDLERS as FEEDS
 from serving.home import page as home
 from serving.model import page as model
 from serving.model.api import ModelController
@@ -36,6 +37,7 @@ from serving.settings import ServingSettings
 from serving.web.access import admitting
 from serving.web.api_docs import HANDLERS as DOCS
 from serving.web.envelope import RequestEnvelope
+from serving.web.idempotency import prune_for_ever
 from serving.web.logs import AccessLog
 from serving.web.problems import handle_exception
 from serving.web.templating import problem_page, static_files, template_config
@@ -73,6 +75,7 @@ def create_app(
             *SYSTEM,
             *API,
             *by_contract,
+            *FEEDS,
             *DOCS,
             *(page.router for page in PAGES),
             static_files(),
@@ -149,7 +152,12 @@ def _lifespan(services: Services, log: AccessLog) -> Callable[[Litestar], Abstra
                 services.store.load_last_good()
                 services.watcher.look_at_state()
                 services.watcher.start()
-                background = (_flush_for_ever(log), services.suppressions.keep_current(), services.log_ins.work())
+                background = (
+                    _flush_for_ever(log),
+                    services.suppressions.keep_current(),
+                    services.log_ins.work(),
+                    prune_for_ever(services.ledger),
+                )
                 tasks = [asyncio.create_task(one) for one in background]
                 yield
             finally:

@@ -22,6 +22,7 @@ from serving.decisions.payloads import Payloads
 from serving.decisions.recorder import Recorder
 from serving.decisions.records import Records
 from serving.decisions.scoring import DecisionMaker
+from serving.feeds.reports import FeedReports
 from serving.lifecycle import Lifecycle
 from serving.monitoring.reports import Reports
 from serving.settings import ServingSettings
@@ -50,6 +51,7 @@ class Services:
         )
         self.watcher = Watcher(self.store, self.registry, self.ledger, settings.poll_seconds)
         self.suppressions = Suppressions(self.ledger, settings.poll_seconds)
+        self.feed_reports = FeedReports(self.ledger, self.suppressions, platform.contract)
         self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)
         self.maker = DecisionMaker(
             self.store, self.suppressions, self.economics, self.payloads, settings.code_version, platform.learning

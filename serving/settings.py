@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.revision import git_revision
-from bank_assets.settings import PREFIX, Settings, SettingsError, flag, load_settings, names, number, whole
+from bank_assets.settings import (
+    PREFIX,
+    Settings,
+    SettingsError,
+    flag,
+    load_settings,
+    names,
+    number,
+    secret_text,
+    whole,
+)
+from bank_assets.store.standard_webhooks import SignatureError, key_of
 
 SECRET_BYTES: Final = 32
 
@@ -27,6 +38,8 @@ class ServingSettings:
         is_login_required: `BANK_LOGIN`, ask for credentials on a loopback address too (set it behind a proxy).
         is_https: `BANK_HTTPS`, cookies are only sent over HTTPS and browsers are told to stay there.
         secret: `BANK_SECRET`, signs form tokens; replicas must share it. Default: made once under `BANK_HOME`.
+        webhook_secrets: `BANK_WEBHOOK_SECRETS`, or the content of the file `BANK_WEBHOOK_SECRETS_FILE`: secrets of
+            received webhooks, `whsec_…`, separated by commas or blanks; all of them hold while one follows another.
         allowed_hosts: `BANK_ALLOWED_HOSTS`, comma-separated host names answered without login; other names are refused
             then, against DNS rebinding.
         session_hours: `BANK_SESSION_HOURS`, life of a login.
@@ -47,6 +60,7 @@ class ServingSettings:
     is_login_required: bool = False
     is_https: bool = False
     secret: str = field(default="", repr=False)
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "::1", "testserver.local")
     session_hours: float = 10.0
     poll_seconds: float = 2.0
@@ -96,6 +110,16 @@ def _secret(env: Mapping[str, str], folder: Path) -> str:
     return file.read_text().strip()
 
 
+def _webhook_secrets(env: Mapping[str, str]) -> tuple[str, ...]:
+    secrets = tuple(secret_text(env, "WEBHOOK_SECRETS").replace(",", " ").split())
+    try:
+        for secret in secrets:
+            key_of(secret)
+    except SignatureError as error:
+        raise SettingsError(f"{PREFIX}WEBHOOK_SECRETS: {error}") from error
+    return secrets
+
+
 def load_serving_settings(env: Mapping[str, str] | None = None) -> ServingSettings:
     """Read the settings from the environment.
 
@@ -112,6 +136,7 @@ def load_serving_settings(env: Mapping[str, str] | None = None) -> ServingSettin
         is_login_required=flag(env, "LOGIN", defaults.is_login_required),
         is_https=flag(env, "HTTPS", defaults.is_https),
         secret=_secret(env, platform.home / "serving"),
+        webhook_secrets=_webhook_secrets(env),
         allowed_hosts=names(env, "ALLOWED_HOSTS") or defaults.allowed_hosts,
         session_hours=number(env, "SESSION_HOURS", defaults.session_hours, 0.001, 720),
         poll_seconds=number(env, "POLL_SECONDS", defaults.poll_seconds, 0.001, 3_600),

@@ -5,6 +5,7 @@ Each contact is scored by the champion of its day, with what was known on that d
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.quality.performance import measure_performance
 from bank_assets.core.quality.performance_report import Baseline, PerformanceReport
+from bank_assets.landing.feeds import record_feeds
 from bank_assets.partitions import FIRST_MONTH, month_of, monthly_asset
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
@@ -57,18 +59,26 @@ OUTCOME_SCHEMA = pa.schema(
 )
 
 
-@monthly_asset(**identity(REPORTED_OUTCOMES), kinds={"parquet", "python"}, owners=OWNERS, tags={"bank/pii": "yes"})
+@monthly_asset(
+    **identity(REPORTED_OUTCOMES),
+    deps=["raw_contacts"],
+    kinds={"parquet", "python"},
+    owners=OWNERS,
+    tags={"bank/pii": "yes"},
+)
 def ledger_outcomes(
     context: dg.AssetExecutionContext,
     warehouse: dg.ResourceParam[Warehouse],
     ledger: LedgerResource,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """Outcomes reported to the web app, by month of arrival, next to the delivered ones.
+    """Outcomes on record in the ledger, by month of arrival, next to the delivered ones.
 
-    Reads: the ledger. Writes: `ledger_outcomes`, and the design of randomized answers, by which their outcomes teach.
+    Reads: registered dispositions and subscriptions, the ledger.
+    Writes: the ledger, `ledger_outcomes`, and the design of randomized answers, by which their outcomes teach.
     Guarantees: late and corrected outcomes keep their arrival date; readers take the latest.
     """
+    record_feeds(settings.landing, settings.warehouse, settings.contract, ledger.engine, datetime.now(UTC))
     ListDesigns(warehouse.root, settings.feedback).keep_answers(ledger.engine)
     arrived = outcomes_by_month(ledger.engine, month_of(FIRST_MONTH))
 

@@ -28,7 +28,8 @@ def raw_contacts(
 ) -> dg.MaterializeResult:
     """Delivered files as they came, stored once per sha256, with a manifest of what belongs to each month.
 
-    Reads: landing/contacts, landing/outcomes, landing/campaigns, landing/withdrawals.
+    Reads: landing/contacts, landing/outcomes, landing/campaigns, landing/subscriptions,
+    landing/withdrawals.
     Writes: raw/objects and raw/manifest.jsonl.
     Guarantees: no byte is lost; an unusable file is set aside with the reason, and the others are processed.
     Fails when: the landing folder cannot be read or the disk is full.

@@ -13,19 +13,14 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from bank_assets.contract.canonical import affects_rows, canonical_text, column_of, list_statistic_of, plain, sha256
+from bank_assets.contract.canonical import DEVIATIONS, affects_rows, canonical_text, parts_of, plain, sha256
 from bank_assets.contract.columns import Column, ColumnRole, KnownWhen, ListStatistic, NumberSigns
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
+from bank_assets.contract.feeds import OF_FEEDS
 from bank_assets.contract.problems import problems
 from bank_assets.contract.senders import Sender
 
 ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcome became known
-# Attributes of a contract that its canonical form states only if they differ from their defaults: how senders spell
-# values, and when a few contacts are implausible.
-DEVIATIONS = (
-    "decimal_sign", "thousands_sign", "encoding", "far_days", "few_share", "few_contacts", "senders",
-    "dates_from_row_order",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +39,8 @@ class Contract:
         far_days: days without a contact behind which a few contacts are implausible.
         few_share: largest share of a delivery that counts as few.
         few_contacts: in the tables, fewer contacts count as few.
+        dispositions: (sent text, disposition) of what call centres write in place of `feeds.DISPOSITIONS`.
+        not_reached_cost_share: cost of a call that reached nobody, as a share of the cost of a call.
     """
 
     name: str
@@ -60,6 +57,8 @@ class Contract:
     few_share: float = 0.05
     few_contacts: int = 30
     senders: tuple[Sender, ...] = ()
+    dispositions: tuple[tuple[str, str], ...] = ()
+    not_reached_cost_share: float = 1.0
 
     def __post_init__(self) -> None:
         if found := list(problems(self)):
@@ -257,12 +256,12 @@ class Contract:
         deviations = {name: document[name] for name in DEVIATIONS if name in document}
         try:
             deviations["senders"] = tuple(map(Sender.from_dict, document.get("senders", ())))
+            deviations["dispositions"] = tuple(map(tuple, document.get("dispositions", ())))
             return cls(
                 str(document["name"]),
                 int(document["version"]),
                 str(document["first_month"]),
-                tuple(column_of(part) for part in document["columns"]),
-                tuple(list_statistic_of(part) for part in document["list_statistics"]),
+                *parts_of(document),
                 tuple(document["groups"]),
                 **deviations,
             )
@@ -289,7 +288,8 @@ class Contract:
         """Hexadecimal sha256 of everything that affects rows. A change of wording alone recomputes no table."""
         columns = [affects_rows(column) for column in self.columns]
         statistics = [plain(statistic) for statistic in self.list_statistics]
-        deviations = [self._deviations] if self._deviations else []
+        affecting = {name: value for name, value in self._deviations.items() if name not in OF_FEEDS}
+        deviations = [affecting] if affecting else []
         return sha256(canonical_text([self.first_month, columns, statistics, *deviations]))
 
     @property

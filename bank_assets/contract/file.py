@@ -117,6 +117,8 @@ _CONTRACT: Final[dict[str, tuple[str, Reader]]] = {
     "fewShare": ("few_share", Node.number),
     "fewContacts": ("few_contacts", Node.whole),
     "senders": ("senders", Node.items),
+    "dispositions": ("dispositions", Node.pairs),
+    "notReachedCostShare": ("not_reached_cost_share", Node.number),
 }
 
 

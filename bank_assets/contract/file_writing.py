@@ -47,6 +47,8 @@ def write_contract(contract: Contract, comments: Mapping[str, Sequence[str]] | N
     }
     statistics = [_Inline(one) for one in plain.pop("list_statistics")]
     plain["senders"] = [_sender(one) for one in plain.get("senders", ())]
+    if "dispositions" in plain:
+        plain["dispositions"] = dict(plain["dispositions"])
     own = _custom({name: value for name, value in plain.items() if value != []})
     if statistics:
         own.append({"property": "listStatistics", "value": statistics})

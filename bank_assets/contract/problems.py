@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bank_assets.contract.columns import EARLIEST, INT32, Column, ColumnKind, ColumnRole, KnownWhen, is_text_encoding
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, Problem
+from bank_assets.contract.feeds import DISPOSITIONS
 
 if TYPE_CHECKING:
     from bank_assets.contract.contract import Contract
@@ -70,10 +71,22 @@ def _of_the_whole(contract: Contract) -> Iterator[Problem]:
         contract.signs()
     except ContractError as error:
         yield Problem(str(error))
-    limits = {"version": (1, INT32[1]), "far_days": (1, 36_500), "few_share": (0, 0.5), "few_contacts": (1, INT32[1])}
+    limits = {
+        "version": (1, INT32[1]),
+        "far_days": (1, 36_500),
+        "few_share": (0, 0.5),
+        "few_contacts": (1, INT32[1]),
+        "not_reached_cost_share": (0, 1),
+    }
     for name, (low, high) in limits.items():
         if not low <= (value := getattr(contract, name)) <= high:
             yield Problem(f"expected {name} from {low} to {high}, found {value}; correct it.")
+    for sent, meant in contract.dispositions:
+        if meant not in DISPOSITIONS or sent in DISPOSITIONS:
+            yield Problem(
+                f"expected another spelling of {', '.join(DISPOSITIONS)} in dispositions, found {sent!r} for "
+                f"{meant!r}; correct it."
+            )
 
 
 def _of_names(contract: Contract) -> Iterator[Problem]:

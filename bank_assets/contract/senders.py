@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bank_assets.contract.columns import Column, NumberSigns
 from bank_assets.contract.errors import ContractError
+from bank_assets.contract.feeds import DISPOSITION, DISPOSITION_FEED, FEED_COLUMNS
 
 if TYPE_CHECKING:
     from bank_assets.contract.contract import Contract
 
 EVERY_COLUMN: Final = "*"
+_DISPOSITION: Final = next(one for one in DISPOSITION_FEED.columns if one.source == DISPOSITION)
 # In the order in which they are replaced.
 _DATE_PARTS: Final = {
     "YYYY": "%Y", "MM": "%m", "M": "%m", "DD": "%d", "D": "%d", "hh": "%H", "mm": "%M", "ss": "%S",
@@ -80,14 +82,14 @@ class Sender:
 
     def problems(self, contract: Contract) -> Iterator[str]:
         """What does not fit between the mapping and its contract, in sentences."""
-        known = (*contract.delivery_columns, *contract.outcome_columns)
+        known = (*contract.delivery_columns, *contract.outcome_columns, *FEED_COLUMNS)
         if strangers := {name for _, name in self.columns if name not in known}:
             yield f"sender {self.name}: expected columns of the contract, found {sorted(strangers)}; correct the names."
         known_values = {category for column in contract.columns for category in column.categories}
         for name, sent, meant in self.values:
             if name == EVERY_COLUMN and meant not in known_values:
                 yield f"sender {self.name}: expected {sent!r} to stand for a category, found {meant!r}; correct it."
-            column = contract.by_source.get(name)
+            column = contract.by_source.get(name) or (_DISPOSITION if name == DISPOSITION else None)
             if column is None and name != EVERY_COLUMN:
                 yield f"sender {self.name}: expected values of a column or of *, found {name!r}; correct the name."
             elif column is not None and column.categories and meant not in _allowed(column):

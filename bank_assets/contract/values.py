@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -144,6 +144,23 @@ def moment(text: str) -> datetime | None:
         with suppress(ValueError):
             return datetime.fromisoformat(_ZONE.sub(lambda zone: "Z" if zone[1] else "", text))
     return None
+
+
+def utc_text(text: str, *, keeps_day: bool = False) -> str | None:
+    """An ISO time as the ledger writes times, UTC if no zone is given; a day is its midnight. None for any other text.
+
+    With `keeps_day` a time in another zone, whose day is another one in UTC, stays as written to the second.
+    """
+    written = moment(text.strip(SPACE))
+    if written is None:
+        return None
+    try:
+        at = written.astimezone(UTC) if written.tzinfo else written.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
+    if keeps_day and at.date() != written.date():
+        return written.isoformat(timespec="seconds")
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 
 def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:

@@ -1,15 +1,13 @@
 """The deliveries of the demo: a source cut into steps, staged beside the home, moved into its landing folder.
 
 Files are moved by a rename, so that they appear complete, as a careful sender would deliver them. The customers of a
-step can be listed first; those that are not called then come without an outcome.
+step can be listed first; then they come without outcomes, and what the calls came to is reported by the bank.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,6 +16,8 @@ from typing import Final
 import pandas as pd
 
 from bank_assets.contract.reading import encoding_of, read_rows
+from bank_assets.demo.bank import Bank, csv_of
+from bank_assets.demo.pages import MadeList
 from bank_assets.demo.processes import DemoError
 from bank_assets.settings import Settings
 from bank_assets.sources.landing import Landed, land_source
@@ -71,14 +71,11 @@ def _month_end(day: date, later: int = 0) -> date:
 
 
 class Sender:
-    """Cuts the source into deliveries; `stage` is a folder on the same file system as the home.
-
-    `outcomes` are those of all staged contacts by id, called or not, which nobody but the demo knows.
-    """
+    """Cuts the source into deliveries; `stage` is a folder on the same file system as the home."""
 
     def __init__(self, source: Source, settings: Settings, stage: Path) -> None:
         self._source, self._settings, self._stage = source, settings, stage
-        self.outcomes: dict[str, bool] = {}
+        self.bank = Bank(settings, is_simulated=not source.is_real)
 
     def span(self, start: date) -> tuple[date, date]:
         """First and last day of the source from a day on; `DemoError` if it has no contacts there."""
@@ -98,9 +95,12 @@ class Sender:
     def stage(self, step: DemoDelivery) -> int:
         """Write a step's files beside the landing folder; returns the number of contacts."""
         staged, contract = self._staged(step.name, step.first, step.last), self._settings.contract
-        for _, names, rows in self._parts(step):
-            contact, answer = names.index(contract.contact_id.source), names.index(contract.target.source)
-            self.outcomes |= {row[contact]: row[answer] == contract.target.categories[1] for row in rows}
+        known = (contract.contact_id, contract.contact_date, contract.target)
+        found = [
+            [row[names.index(one.source)] for one in known] for _, names, rows in self._parts(step) for row in rows
+        ]
+        ids, dates, answers = zip(*found, strict=True) if found else ((), (), ())
+        self.bank.meet(ids, dates, [answer == contract.target.categories[1] for answer in answers])
         return sum(staged.rows.values())
 
     def customers(self, step: DemoDelivery) -> bytes:
@@ -110,25 +110,21 @@ class Sender:
         for _, names, rows in self._parts(step):
             kept = [at for at, name in enumerate(names) if name in wanted]
             lines += [[row[at] for at in kept] for row in (rows if lines else (names, *rows))]
-        return _csv(lines)
+        return csv_of(lines)
 
-    def deliver(self, step: DemoDelivery, called: Collection[str] | None = None) -> list[Path]:
-        """Move a staged step into the landing folder; returns its files there.
+    def deliver(self, step: DemoDelivery, made: MadeList | None = None) -> list[Path]:
+        """Move a staged step into the landing folder; returns its files of contacts there.
 
-        Only the called have an outcome; None stands for everybody.
+        With a list, the bank reports what its calls came to, and nothing else is known of any contact after the call.
         """
-        if called is not None:
+        if made is not None:
             known_after = {column.source for column in self._settings.contract.columns if not column.is_input}
             for path, names, rows in self._parts(step):
-                contact = names.index(self._settings.contract.contact_id.source)
                 lost = [name in known_after for name in names]
-                kept = [
-                    row
-                    if row[contact] in called
-                    else ["" if gone else text for text, gone in zip(row, lost, strict=True)]
-                    for row in rows
-                ]
-                path.write_bytes(_csv([names, *kept]))
+                kept = [["" if gone else text for text, gone in zip(row, lost, strict=True)] for row in rows]
+                path.write_bytes(csv_of([names, *kept]))
+            self.bank.report(step.name, made)
+            self.bank.book(step.first, step.last)
         return self._move(step.name, "" if step.is_month else f".{step.name}")
 
     def _parts(self, step: DemoDelivery) -> Iterator[tuple[Path, list[str], list[list[str]]]]:
@@ -149,9 +145,3 @@ class Sender:
         moved = [path.rename(target / f"{path.stem}{mark}.csv") for path in staged]
         shutil.rmtree(self._stage / name)
         return moved
-
-
-def _csv(lines: Sequence[Sequence[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, delimiter=";").writerows(lines)
-    return text.getvalue().encode()

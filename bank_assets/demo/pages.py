@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
 
+from bank_assets.core.economics.call_plan import EXPLORATION
 from bank_assets.demo.processes import LOOPBACK, DemoError
 
 TIMEOUT_SECONDS: Final = 120.0
@@ -23,10 +24,11 @@ MAKE: Final = "/campaign/lists"
 
 @dataclass(frozen=True, slots=True)
 class MadeList:
-    """A call list on record, and the contacts that its downloaded files name."""
+    """A call list on record, and the contacts that its downloaded files name: those to call with their days, ISO."""
 
     id: str
-    called: frozenset[str]
+    name: str
+    called: dict[str, str]
     explored: frozenset[str]
     held_out: frozenset[str]
 
@@ -51,9 +53,10 @@ class CampaignPages:
         at, _ = self._send(MAKE, form.encode(), "application/x-www-form-urlencoded")
         path = urlsplit(at).path
         calls = self._rows(f"{path}/calls.csv")
-        explored = (row["contact_id"] for row in calls if row["reason"] == "exploration")
-        held_out = self._rows(f"{path}/holdout.csv")
-        return MadeList(path.removeprefix(f"{MAKE}/"), _ids(calls), frozenset(explored), _ids(held_out))
+        called = {row["contact_id"]: row["contact_date"] for row in calls}
+        explored = frozenset(row["contact_id"] for row in calls if row["reason"] == EXPLORATION)
+        held_out = frozenset(row["contact_id"] for row in self._rows(f"{path}/holdout.csv"))
+        return MadeList(path.removeprefix(f"{MAKE}/"), name, called, explored, held_out)
 
     def url(self, made: MadeList) -> str:
         """Address of a list's page."""
@@ -108,10 +111,6 @@ class _HiddenFields(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._is_inside = self._is_inside and tag != "form"
-
-
-def _ids(rows: list[dict[str, str]]) -> frozenset[str]:
-    return frozenset(row["contact_id"] for row in rows)
 
 
 def _multipart(fields: Mapping[str, str], name: str, content: bytes) -> tuple[bytes, str]:

@@ -37,6 +37,8 @@ LOOK_SECONDS: Final = 0.5
 START_SECONDS: Final = 300.0
 # Of the chosen customers of a simulated list. Real history does not know what customers do without a call.
 HOLDOUT_PCT: Final = 10.0
+# Days after the last call that the books cover, more than a subscription counts for.
+BOOKED_DAYS: Final = 45
 
 
 @dataclass
@@ -90,13 +92,15 @@ class Play:
             self._last_verdict = max((row.id for row in promotions.history(self._ledger, limit=1)), default=0)
             self._last_judged = max((row.seq for row in responses.history(self._ledger, limit=1)), default=0)
             try:
-                self._wait_until_idle(instance, START_SECONDS)
+                self._wait_until_idle(instance, self.began, START_SECONDS)
                 if not self.first_version:
                     self._tell("no champion yet: the gate refused the first model; the loop tries again on new data")
                 self.console.print(HEADER, style="bold")
                 for step in self.steps:
                     self._play(instance, step)
                     time.sleep(self.pause_seconds)
+                if self.lists:
+                    self._close_books(instance)
             finally:
                 runs = [record.dagster_run for record in runs_since(instance, self.began)]
                 self.failed_runs = [f"{run.job_name} {run.run_id}" for run in runs if run.status in FAILED]
@@ -110,10 +114,10 @@ class Play:
         self.client.contact_date = (step.last + timedelta(days=1)).isoformat()
         already = len(self.client.changes)
         made = self._list(step) if self.settings.feedback == CALLED and self.first_version else None
-        names = [path.name for path in self.sender.deliver(step, made.called if made else None)]
+        names = [path.name for path in self.sender.deliver(step, made)]
         result = self._now = StepResult(step, contacts, time.time())
         self._tell(f"{step.name}: {contacts:,} contacts arrive in {', '.join(names)}")
-        self._wait_until_idle(instance, self.step_timeout_seconds, names)
+        self._wait_until_idle(instance, result.delivered, self.step_timeout_seconds, names)
         result.idle_seconds = time.time() - result.delivered
         result.version, state = ChampionHistory.of(self._ledger).current or "", states.latest(self._ledger)
         if result.version and state:
@@ -124,11 +128,19 @@ class Play:
         result.changes = self.client.changes[max(0, already - 1) :]
         if self.first_version:
             since = self.steps[0].first
-            result.profit = played_profit(self.settings, self.first_version, since, self.sender.outcomes, self.lists)
+            result.profit = played_profit(
+                self.settings, self.first_version, since, self.sender.bank.outcomes, self.lists
+            )
         self.results.append(result)
         if result.profit.contacts:
             write_page(self.settings.reports, self.results, self.source.label)
         self.console.print(result.row(self.client.requests, self.client.failures))
+
+    def _close_books(self, instance: dg.DagsterInstance) -> None:
+        """Deliver the books of the days in which subscriptions still count for the last list."""
+        last = self.results[-1].step.last
+        self.sender.bank.book(last + timedelta(days=1), last + timedelta(days=BOOKED_DAYS))
+        self._wait_until_idle(instance, time.time(), self.step_timeout_seconds)
 
     def _list(self, step: DemoDelivery) -> MadeList:
         """Make the call list of a step's customers on the pages of the app."""
@@ -141,12 +153,14 @@ class Play:
         )
         return made
 
-    def _wait_until_idle(self, instance: dg.DagsterInstance, timeout: float, names: Sequence[str] = ()) -> None:
-        """Wait until the loop is idle and report events meanwhile.
+    def _wait_until_idle(
+        self, instance: dg.DagsterInstance, since: float, timeout: float, names: Sequence[str] = ()
+    ) -> None:
+        """Wait until the loop has nothing left to do since a moment, and report events meanwhile.
 
         The files in `names` must be registered and processed by a run.
         """
-        deadline, since = time.monotonic() + timeout, self._now.delivered
+        deadline = time.monotonic() + timeout
         while awaited := waiting_for(instance, since) or self._unanswered(instance, since, names):
             self._tell_news()
             if dead := self.processes.dead():

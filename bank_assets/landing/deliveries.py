@@ -78,7 +78,7 @@ class _Scan:
         self._contract, self._kinds = contract, delivery_kinds(contract)
         self._log = list(read_manifest(warehouse))
         self._registered = len(self._log)
-        self._last = {f"{d.kind}/{d.name}": d for d in self._log}
+        self._last = {d.key: d for d in self._log}
         self._month_digest = {(d.kind, month): d.sha256 for d in self._log for month in d.months}
         # The stamp of each file when it was last registered; a cache that may be deleted.
         self._index = raw_root(warehouse) / "landing_index.json"

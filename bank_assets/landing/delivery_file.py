@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -36,7 +35,7 @@ from bank_assets.contract.reading import (
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.time_axis import usual_days
 from bank_assets.contract.values import days, found_words
-from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header
+from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header, recognized
 from bank_assets.landing.register import Delivery
 from bank_assets.store.atomic_files import sha256_of
 
@@ -54,7 +53,7 @@ def describe(
     """
     _check_first_line(path, name)
     sent, head = sent or SentText.of_file(kind.contract, name), head_of(path, kind.encoding)
-    head = replace(head, columns=sent.header(head.columns))
+    kind, head = recognized(kind, head, sent)
     check_header(head, kind, name)
     found: Counter[str] = Counter()
     usable = PLANNED

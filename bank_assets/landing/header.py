@@ -8,7 +8,11 @@ from typing import Final
 
 from bank_assets.contract.contract import ARRIVED_AT, Contract
 from bank_assets.contract.errors import ContractError
+from bank_assets.contract.feed_rows import header_of
+from bank_assets.contract.feeds import DISPOSITION, DISPOSITION_FEED, FEEDS, SUBSCRIPTION_FEED
 from bank_assets.contract.reading import Head
+from bank_assets.contract.sent_text import SentText
+from bank_assets.store.call_lists import COLUMNS as LIST_COLUMNS
 
 _OTHER_DELIMITERS: Final = {":": ":", "^": "^", "~": "~"}
 _LINE_SAMPLE: Final = 80
@@ -37,9 +41,10 @@ class DeliveryKind:
     is_past: bool = True  # the day cannot lie after the arrival, except for campaigns
     far_days: int | None = None  # days without a row behind which a few rows are strays; None for no limit
     few_share: float = 0.0  # largest share of the rows that counts as few
+    ignored: tuple[str, ...] = ()  # columns that a file may have besides
 
 
-KINDS: Final = ("contacts", "outcomes", "campaigns")  # kinds of deliveries, which are folders under `landing/`
+KINDS: Final = ("contacts", "outcomes", "campaigns", SUBSCRIPTION_FEED.name)  # folders under `landing/`
 
 
 @lru_cache(maxsize=8)
@@ -47,6 +52,11 @@ def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
     """The kinds of deliveries under a contract, by name."""
     date, optional = contract.contact_date.source, contract.optional_columns
     far, few, encoding = contract.far_days, contract.few_share, contract.encoding
+    feeds = (
+        # The files of a call list, with what came of each call beside, are dispositions too.
+        (DISPOSITION_FEED, tuple(name for name in LIST_COLUMNS if name not in DISPOSITION_FEED.names)),
+        (SUBSCRIPTION_FEED, ()),
+    )
     kinds = (
         DeliveryKind("contacts", contract.delivery_columns, date, contract, optional, far_days=far, few_share=few),
         DeliveryKind(
@@ -55,8 +65,23 @@ def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
         DeliveryKind(
             "campaigns", contract.campaign_columns, date, contract, optional, is_past=False, far_days=far, few_share=few
         ),
+        *(
+            DeliveryKind(one.name, one.names, one.day, contract, one.optional, with_time=True, ignored=ignored)
+            for one, ignored in feeds
+        ),
     )
     return {kind.name: replace(kind, encoding=encoding) for kind in kinds}
+
+
+def recognized(kind: DeliveryKind, head: Head, sent: SentText) -> tuple[DeliveryKind, Head]:
+    """The kind of a file and its head with the contract's names.
+
+    A file among the outcomes that has a disposition and no outcome is one of dispositions.
+    """
+    columns, of_feed = sent.header(head.columns), header_of(head.columns, sent)
+    if kind.name == "outcomes" and DISPOSITION in of_feed and kind.contract.target.source not in columns:
+        kind = delivery_kinds(kind.contract)[DISPOSITION_FEED.name]
+    return kind, replace(head, columns=of_feed if kind.name in FEEDS else columns)
 
 
 def check_text(head: Head, name: str) -> None:
@@ -88,7 +113,7 @@ def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
             found=f"the first line is no header, it begins {text[:_LINE_SAMPLE]!r}",
             to_do=_ABOVE,
         )
-    if found := head.faults(kind.columns, kind.optional):
+    if found := head.faults((*kind.columns, *kind.ignored), (*kind.optional, *kind.ignored)):
         to_do = "correct the header and deliver the file again"
         lacking = [kind.contract.contact_id.source, kind.contract.contact_date.source]
         if kind.name == "contacts" and head.missing(kind.columns, kind.optional) == lacking:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ import msgspec
 
 from bank_assets.landing.folders import REFUSED, Found
 from bank_assets.landing.header import DeliveryRefused
-from bank_assets.landing.register import raw_root
+from bank_assets.landing.register import Delivery, raw_root
 from bank_assets.store.atomic_files import sha256_of, sync_folder, write_atomic
 from bank_assets.store.home_json import UNREADABLE, read_derived
 
@@ -46,6 +47,26 @@ def set_aside(landing: Path, found: Found, problem: DeliveryRefused, now: dateti
         return False
     sync_folder(folder)
     return True
+
+
+def keep_refused_rows(
+    landing: Path,
+    delivery: Delivery,
+    content: bytes,
+    problem: DeliveryRefused,
+    reasons: Mapping[int, Sequence[str]],
+    now: datetime,
+) -> None:
+    """Put the refused rows of a file beside their reasons, by line; the same rows again replace them."""
+    name = _short(problem.name, delivery.sha256).partition(".")[0]
+    target = landing / REFUSED / f"{name}.rows-{delivery.sha256[:12]}.csv"
+    found = Found(delivery.key.partition("/")[0], target, (len(content), 0, 0))
+    by_line = {str(line): list(sentences) for line, sentences in reasons.items()}
+    document = {**_reason(found, problem, now), "name": target.name, "lines": by_line}
+    write_atomic(target, content)
+    write_atomic(
+        landing / REFUSED / f"{target.name}{_REASON}", json.dumps(document, indent=2, ensure_ascii=False).encode()
+    )
 
 
 def left_files(warehouse: Path) -> dict[str, dict[str, Any]]:

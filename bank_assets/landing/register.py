@@ -18,6 +18,8 @@ import msgspec
 from bank_assets.store.home_json import append_json_lines, read_json_lines
 
 SCHEMA_VERSION: Final = 1
+FOLDER_OF: Final = {"dispositions": "outcomes"}
+"""Kinds of files that lie in the folder of another kind, and are told from it by their header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +39,15 @@ class Delivery:
     last_day: str
     arrival: int  # 1, 2, 3, …; decides which row of a contact wins
     arrived_at: str  # ISO with zone
-    kind: str  # `contacts`, `outcomes` or `campaigns`
+    kind: str  # `contacts`, `outcomes`, `campaigns`, `dispositions` or `subscriptions`
     name: str  # in the landing folder
     path: Path  # where its bytes are; follows from the digest and is not stored
     without: frozenset[str] = frozenset()  # contacts in it that were taken back; follows from the withdrawals
+
+    @property
+    def key(self) -> str:
+        """Its name below the landing folder."""
+        return f"{FOLDER_OF.get(self.kind, self.kind)}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +145,7 @@ def _standing(warehouse: Path, kind: str, *_versions: tuple[int, ...]) -> tuple[
     found = (
         one
         for one in read_manifest(warehouse, kind)
-        if all(one.arrival > taken_back.get(name, 0) for name in (f"{kind}/{one.name}", one.sha256))
+        if all(one.arrival > taken_back.get(name, 0) for name in (one.key, one.sha256))
     )
     if not contacts:
         return tuple(found)

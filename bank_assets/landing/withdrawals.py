@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.feeds import FEEDS
 from bank_assets.contract.reading import codec_of, encoding_of, read_rows
 from bank_assets.landing.formats import DeliveryUnreadable
 from bank_assets.landing.header import DeliveryRefused
@@ -77,11 +78,13 @@ def read_withdrawals(
 
 def _resolved(asked: Withdrawal, deliveries: Sequence[Delivery]) -> Withdrawal | None:
     """A withdrawal with the arrivals that it takes back, or None if there are none."""
+    # What feeds told is on record in the ledger, where a later report corrects it.
+    deliveries = [one for one in deliveries if one.kind not in FEEDS]
     if asked.contact_id:
         found = [one for one in deliveries if one.kind != "campaigns" and _holds(one, asked.contact_id)]
         contents = tuple(sorted({one.sha256 for one in found}))
     else:
-        found = [one for one in deliveries if asked.delivery in (f"{one.kind}/{one.name}", one.sha256)]
+        found = [one for one in deliveries if asked.delivery in (one.key, one.sha256)]
         contents = ()
     if not found:
         return None

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, func, select
 
+from bank_assets.ledger import events
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
@@ -36,22 +37,35 @@ _LISTS: Final = select(*(campaign_lists.c[name] for name in CampaignList.__datac
 
 def suppress(engine: Engine, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
     """Add people to the suppression list and return how many are new; the others keep their first entry."""
-    requested = list(dict.fromkeys(customer_ids))
     with writing(engine) as connection:
-        known = set(connection.execute(select(suppressions.c.customer_id)).scalars())
-        rows = [
-            {"customer_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in requested if c not in known
-        ]
-        if rows:
-            connection.execute(insert(suppressions), rows)
+        return suppress_in(connection, customer_ids, reason=reason, actor=actor)
+
+
+def suppress_in(connection: Connection, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
+    """As `suppress`, in an open `writing` transaction."""
+    events.lock(connection)
+    known = set(connection.execute(select(suppressions.c.customer_id)).scalars())
+    requested = dict.fromkeys(customer_ids)
+    rows = [{"customer_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in requested if c not in known]
+    if rows:
+        with events.recording(connection, kind="suppression.added", subject="", actor=actor) as made:
+            made.insert(suppressions, rows)
     return len(rows)
 
 
-def unsuppress(engine: Engine, customer_id: str) -> bool:
-    """Remove a person from the list; returns whether it was on it."""
+def unsuppress(engine: Engine, customer_id: str, *, reason: str, actor: str) -> bool:
+    """Remove a person from the list; returns whether it was on it. The reason must hold no personal data."""
+    of_person = suppressions.c.customer_id == customer_id
     with writing(engine) as connection:
-        gone = connection.execute(delete(suppressions).where(suppressions.c.customer_id == customer_id))
-    return gone.rowcount > 0
+        events.lock(connection)
+        found = connection.execute(select(suppressions.c.person_hash).where(of_person)).one_or_none()
+        if found is not None:
+            subject, content = found.person_hash or "", {"reason": reason}
+            with events.recording(
+                connection, kind="suppression.removed", subject=subject, actor=actor, content=content
+            ) as event:
+                event.delete(suppressions, of_person)
+    return found is not None
 
 
 # Identifies a state of the suppression list: its length, and the time of its newest entry.
@@ -71,8 +85,11 @@ def suppressed(engine: Engine) -> frozenset[str]:
 
 def keep_list(engine: Engine, made: CampaignList) -> CampaignList:
     """Record a call list."""
-    with writing(engine) as connection:
-        connection.execute(insert(campaign_lists).values(asdict(made)))
+    with (
+        writing(engine) as connection,
+        events.recording(connection, kind="list.made", subject=made.id, actor=made.actor) as event,
+    ):
+        event.insert(campaign_lists, [asdict(made)])
     return made
 
 

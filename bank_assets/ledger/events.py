@@ -18,7 +18,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -37,8 +37,16 @@ from bank_assets.ledger.bound_rows import BOUND, bound, person_columns, row_dige
 from bank_assets.ledger.engine import read, utc_now
 from bank_assets.ledger.models import canonical_json, event_head, events, ledger_head
 
+GENESIS: Final = "0" * 64  # `previous_hash` of the first record of a chain
 COVERED: Final = "ledger.covered"  # kind of the event about rows that belong to no event
 _CHAINED: Final = tuple(column.name for column in events.columns if column.name != "hash")
+
+
+class Link(NamedTuple):
+    """Position and hash of a record in its chain; (0, 64 zeros) before the first one."""
+
+    seq: int
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from bank_assets.jobs import DATA, MAIN, NIGHTLY, PERFORMANCE, SCORING
 from bank_assets.landing.campaign_file import latest_campaigns
 from bank_assets.landing.deliveries import RegisterResult, register_deliveries
+from bank_assets.landing.feeds import record_feeds
 from bank_assets.landing.folders import landing_is_missing
 from bank_assets.landing.header import KINDS
 from bank_assets.landing.register import Delivery, delivered_months
@@ -35,16 +36,19 @@ FIRST: Final = month_of(FIRST_MONTH)
 _NAMED: Final = 3
 
 
-def register(settings: Settings, kinds: Sequence[str]) -> RegisterResult:
-    """Register the complete files of the landing folder."""
-    return register_deliveries(
+def register(settings: Settings, engine: Engine, kinds: Sequence[str]) -> RegisterResult:
+    """Register the complete files of the landing folder; what came back from calls goes on record at once."""
+    now = datetime.now(UTC)
+    found = register_deliveries(
         settings.landing,
         settings.warehouse,
         settings.contract,
-        now=datetime.now(UTC),
+        now=now,
         settle_seconds=settings.settle_seconds,
         kinds=kinds,
     )
+    record_feeds(settings.landing, settings.warehouse, settings.contract, engine, now)
+    return found
 
 
 def due_months(settings: Settings) -> list[str]:
@@ -143,7 +147,7 @@ def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
         LandingError: the landing folder cannot be read.
     """
     if not landing_is_missing(settings.landing):
-        register(settings, KINDS)
+        register(settings, engine, KINDS)
     delivered = delivered_months(settings.warehouse)
     if not delivered:
         return []

@@ -13,7 +13,7 @@ from bank_assets.store.champion_history import ChampionHistory
 
 
 def new_contacts_sensor(
-    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]
+    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: LedgerResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Request the months whose deliveries are not in the tables.
 
@@ -23,7 +23,7 @@ def new_contacts_sensor(
     """
     if landing_is_missing(settings.landing):
         return missing(settings)
-    found = _registered(context, settings, "contacts", "outcomes")
+    found = _registered(context, settings, ledger, "contacts", "outcomes", "subscriptions")
     wanted = data_wanted(settings)
     if not wanted:
         return dg.SkipReason(f"every delivered month is made; {_seen(found)}.")
@@ -40,7 +40,7 @@ def campaign_sensor(
     """
     if landing_is_missing(settings.landing):
         return missing(settings)
-    found = _registered(context, settings, "campaigns")
+    found = _registered(context, settings, ledger, "campaigns")
     due = due_campaigns(settings)
     if not due:
         return dg.SkipReason(f"every campaign file is scored; {_seen(found)}.")
@@ -56,8 +56,10 @@ def missing(settings: Settings) -> dg.SkipReason:
     )
 
 
-def _registered(context: dg.SensorEvaluationContext, settings: Settings, *kinds: str) -> RegisterResult:
-    found = register(settings, kinds)
+def _registered(
+    context: dg.SensorEvaluationContext, settings: Settings, ledger: LedgerResource, *kinds: str
+) -> RegisterResult:
+    found = register(settings, ledger.engine, kinds)
     for refusal in found.refused:
         context.log.warning(f"refused {refusal.kind}/{refusal.name}: {refusal.problem}")
     for one in found.withdrawn:

@@ -15,6 +15,7 @@ from typing import Final
 PREFIX: Final = "whsec_"
 TOLERANCE_SECONDS: Final = 300  # a message that is older or newer may be a replay
 SHORTEST_KEY: Final = 24  # bytes, by the specification
+_MOST_DIGITS: Final = 20  # Python reads no number of thousands of digits
 ID, TIME, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 
 
@@ -49,7 +50,7 @@ def verified(secrets: Sequence[str], headers: Mapping[str, str], body: bytes, no
         SignatureError: a header is missing, the time is more than five minutes off, or no signature fits.
     """
     message_id, at = headers.get(ID, ""), headers.get(TIME, "")
-    if not message_id or not at.isascii() or not at.isdigit():
+    if not message_id or not at.isascii() or not at.isdigit() or len(at) > _MOST_DIGITS:
         raise SignatureError(f"webhook: expected the headers {ID}, {TIME} (Unix seconds) and {SIGNATURE}; sign it.")
     if abs(now - int(at)) > TOLERANCE_SECONDS:
         raise SignatureError(

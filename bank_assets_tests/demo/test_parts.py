@@ -21,6 +21,7 @@ from bank_assets.commands.demo import _empty_home
 from bank_assets.contract.uci import UCI
 from bank_assets.demo.client import AskingClient
 from bank_assets.demo.deliveries import Sender, parse_step, plan_steps
+from bank_assets.demo.pages import MadeList
 from bank_assets.demo.processes import DemoError, Processes, free_port, identity, stop_leftovers
 from bank_assets.sources.source import resolve_source
 
@@ -85,20 +86,24 @@ def test_history_and_steps_are_delivered_once_each(simulated):
     assert not list((simulated.home / "stage").iterdir())
 
 
-def test_only_the_called_of_a_list_have_an_outcome(simulated):
+def test_listed_customers_arrive_without_outcomes_and_the_bank_reports_its_calls(simulated):
     sender = Sender(resolve_source(simulated), simulated, simulated.home / "stage")
     (step,) = plan_steps(date(2010, 9, 1), date(2010, 9, 30), 1, 0)
     sender.stage(step)
     customers = list(csv.DictReader(io.StringIO(sender.customers(step).decode()), delimiter=";"))
     assert set(customers[0]) == set(UCI.campaign_columns), "a list knows no outcome"
-    called = {row["contact_id"] for row in customers[::3]}
-    (delivered,) = sender.deliver(step, called)
+    called = {row["contact_id"]: row["contact_date"] for row in customers[::3]}
+    made = MadeList("l-1", "2010-09.csv", called, frozenset(), frozenset())
+    (delivered,) = sender.deliver(step, made)
     with delivered.open(newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter=";"))
     assert [row["contact_id"] for row in rows] == [row["contact_id"] for row in customers]
-    assert {row["contact_id"] for row in rows if row["y"] and row["duration"]} == called
-    assert sender.outcomes.keys() == {row["contact_id"] for row in rows}
-    assert all(sender.outcomes[row["contact_id"]] == (row["y"] == "yes") for row in rows if row["y"])
+    assert not {row[name] for row in rows for name in ("y", "duration")} - {""}
+    reported = simulated.landing / "outcomes" / "dispositions-2010-09.csv"
+    with reported.open(newline="") as stream:
+        found = {row["contact_id"]: row["called_at"] for row in csv.DictReader(stream, delimiter=";")}
+    assert found == called
+    assert sender.bank.outcomes.keys() == {row["contact_id"] for row in rows}
 
 
 def test_a_start_after_the_data_is_refused(simulated):

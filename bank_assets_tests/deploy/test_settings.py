@@ -29,6 +29,7 @@ STACKS = {
     "PUBLIC_URL": "the domain, a parameter of the stack",
     "UI_URL": "the domain, a parameter of the stack",
     "SOURCE_PASSWORD": "a secret, given as a file",
+    "WEBHOOK_SECRETS": "a secret, given as a file",
     "LOGIN": "always required behind a public address",
     "HTTPS": "always on",
     "SECRET": "a secret",

@@ -64,7 +64,7 @@ def test_leftovers_are_ignored_and_nobody_is_told(home):
         ("contacts/x.json", "found the ending .json"),
         ("contacts/x", "found no ending"),
         ("contacts/2024/x.csv", "found a folder; put its files into contacts/ itself"),
-        ("Contacts/x.csv", "expected only the folders contacts, outcomes, campaigns, withdrawals"),
+        ("Contacts/x.csv", "expected only the folders contacts, outcomes, campaigns, subscriptions, withdrawals"),
         ("x.csv", "expected only the folders contacts, outcomes, campaigns"),
     ],
 )

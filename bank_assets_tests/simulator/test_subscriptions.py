@@ -7,7 +7,13 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.simulator.simulator import csv_of, simulate
-from bank_assets.simulator.subscriptions import DELAY_DAYS, subscription_days
+from bank_assets.simulator.subscriptions import (
+    DELAY_DAYS,
+    NOT_REACHED_SHARE,
+    OBJECTION_SHARE,
+    dispositions_of,
+    subscription_days,
+)
 
 SEED = 11
 
@@ -53,6 +59,17 @@ def test_a_draw_depends_on_seed_and_contact_alone(contacts):
     expected = days_of(contacts, ~everyone, 0.2)[some.index]
     np.testing.assert_array_equal(days_of(some, np.zeros(500, bool), 0.2), expected)
     assert (days_of(contacts, everyone, 0.2) != days_of(contacts, everyone, 0.2, seed=12)).any()
+
+
+def test_calls_come_to_what_is_declared(contacts):
+    won = (contacts["y"] == "yes").to_numpy()
+    found = dispositions_of(contacts["contact_id"].to_numpy(), won, SEED)
+    reached = found != "not_reached"
+    assert abs(reached.mean() - (1 - NOT_REACHED_SHARE)) < 0.005
+    assert (found[reached & won] == "subscribed").all()
+    declined = found[reached & ~won]
+    assert set(declined) == {"refused", "objection"}
+    assert abs((declined == "objection").mean() - OBJECTION_SHARE) < 0.005
 
 
 def test_contacts_and_outcomes_are_those_of_earlier_releases():

@@ -28,9 +28,10 @@ from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads
 from serving.decisions.schemas import PredictionRequest
 from serving.decisions.uploads import BatchError, csv_rows
-from serving.web.problems import FieldError, NotFoundError, PayloadError
+from serving.web.problems import ConflictError, FieldError, NotFoundError, PayloadError
 from serving.web.remembered import Remembered
 
+HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
 REMEMBERED: Final = 4  # scored lists kept in memory; 100,000 contacts take some 60 MB
 
 
@@ -107,9 +108,11 @@ class CallLists:
             scored.persons if CUSTOMER_ID in scored.frame else None,
         )
         self.designs.keep(planned.plan, scores)
+        digests = {}
         for group in (HOLDOUT, CALLS):
             content = csv_of(planned.plan, scores, list_id, group)
             self.kept.write(f"{list_id}-{group}.csv", content)
+            digests[group] = hashlib.sha256(content).hexdigest()
         summary = {name: part for name, part in planned.plan.summary().items() if name != "curve"}
         made = CampaignList(
             id=list_id,
@@ -129,9 +132,10 @@ class CallLists:
                 "suppression_sha256": planned.suppression.digest,
                 "as_of": as_of,
                 "rows_rejected": len(chosen.read.rejected),
+                HOLDOUT_DIGEST: digests[HOLDOUT],
             },
             summary={**summary, "forecast": asdict(planned.forecast)},
-            content_digest=hashlib.sha256(content).hexdigest(),
+            content_digest=digests[CALLS],
             content_path=f"{list_id}-{CALLS}.csv",
         )
         return campaigns.keep_list(self.ledger, made)
@@ -142,12 +146,17 @@ class CallLists:
 
     def content(self, list_id: str, group: str) -> bytes:
         """A CSV file of a kept list."""
-        kept = campaigns.get_list(self.ledger, list_id)
-        is_known = kept is not None and group in (CALLS, HOLDOUT)
-        content = self.kept.read(f"{list_id}-{group}.csv") if is_known else None
-        if content is None:
+        kept = campaigns.get_list(self.ledger, list_id) if group in (CALLS, HOLDOUT) else None
+        content = self.kept.read(f"{list_id}-{group}.csv") if kept is not None else None
+        if kept is None or content is None:
             raise NotFoundError(
                 f"call list: expected one on record with its file, found none with id {list_id[:40]!r}."
+            )
+        digest = kept.content_digest if group == CALLS else kept.request.get(HOLDOUT_DIGEST)
+        if digest not in (None, hashlib.sha256(content).hexdigest()):
+            raise ConflictError(
+                f"call list: expected the file as it was made, with SHA-256 {digest}, found another; it was changed on "
+                "disk. Restore it from a backup, or make the list again."
             )
         return content
 

@@ -18,6 +18,7 @@ from bank_assets.ledger import campaigns
 from bank_assets.reports.formats import count
 from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.campaigns.call_lists import CallLists, example_list
+from serving.campaigns.dispositions import dispositions_view, report
 from serving.campaigns.form import plan_form, settings_of
 from serving.campaigns.view_models import CallListPage, CallListView, CampaignPage, SuppressionView
 from serving.campaigns.views import plan_view
@@ -132,6 +133,7 @@ def make(
     store: NamedDependency[ChampionStore],
     call_lists: NamedDependency[CallLists],
     planning: NamedDependency[PlanSettings],
+    ledger: NamedDependency[Engine],
 ) -> Response[Any]:
     """Put the planned list on record and offer its files."""
     signs = call_lists.payloads.contract.signs()
@@ -140,7 +142,7 @@ def make(
     kept = call_lists.keep(*planned, identity_of(request).name)
     if not is_partial(request):
         return Redirect(f"/campaign/lists/{kept.id}", status_code=303)
-    part = CallListView(kept, has_file=True)
+    part = CallListView(kept, True, dispositions_view(ledger, kept.id))
     return show(request, CallListPage("Call list", part), part, status=201)
 
 
@@ -155,7 +157,7 @@ def kept_list(
     kept = campaigns.get_list(ledger, list_id)
     if kept is None:
         raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
-    part = CallListView(kept, call_lists.has_file(kept.id))
+    part = CallListView(kept, call_lists.has_file(kept.id), dispositions_view(ledger, kept.id))
     return show(request, CallListPage("Call list", part), part)
 
 
@@ -169,4 +171,6 @@ def download(
     return Response(content, media_type="text/csv", headers={"Content-Disposition": attachment})
 
 
-PAGE = Page("/campaign", "Campaign", "predict", (campaign, example, upload, suppress, make, kept_list, download))
+PAGE = Page(
+    "/campaign", "Campaign", "predict", (campaign, example, upload, suppress, make, kept_list, download, report)
+)

@@ -13,6 +13,7 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.charts import Chart
 from bank_assets.store.campaign_files import CampaignFile
 from serving.campaigns.call_lists import ScoredList
+from serving.feeds.view_models import DispositionsView
 from serving.web.view_models import Notice, ProblemPart, Table, Tile, described
 
 
@@ -72,6 +73,7 @@ class CallListView:
     template: ClassVar[str] = "partials/_call_list.html"
     kept: CampaignList = described("The list on record.")
     has_file: bool = described("True if its files are still kept.")
+    reported: DispositionsView = described("What its calls came to, and the form that reports it.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.values import SPACE, found_words, moment
+from bank_assets.contract.values import found_words, utc_text
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import frame_from_deliveries
 from bank_assets.core.features.feature_set import current_features
@@ -139,9 +139,12 @@ class Records:
         return SearchPage(rows, None if found.next_cursor is None else str(found.next_cursor))
 
     def verify(self, anchor: chain.Anchor | None) -> VerifyAnswer:
-        """Verify the whole chain."""
+        """Verify the whole record."""
         found = chain.verify(self.engine, anchor)
-        return from_record(VerifyAnswer, found, records=found.n, head_seq=found.head.seq, head_hash=found.head.hash)
+        head = found.head
+        return from_record(
+            VerifyAnswer, found, records=found.n, head_seq=head.seq, head_hash=head.hash, anchor=str(head)
+        )
 
     def replay(self, decision: Decision) -> Replay:
         """Score the recorded inputs with the recorded model version again and compare the numbers to the last bit.
@@ -232,22 +235,21 @@ def features_on_record(
 
 
 def iso_time(name: str, text: str | None, *, keeps_day: bool = False) -> str | None:
-    """A client's time as the ledger writes times; a day is its midnight.
-
-    With `keeps_day` a time in another zone, whose day is another one in UTC, stays as written to the second.
-    """
+    """A client's time as the ledger writes times; see `utc_text`."""
     if text is None:
         return None
-    written = moment(text.strip(SPACE))
-    try:
-        at = written and (written.astimezone(dt.UTC) if written.tzinfo else written.replace(tzinfo=dt.UTC))
-    except OverflowError:
-        at = None
-    if written is None or at is None:
+    if (found := utc_text(text, keeps_day=keeps_day)) is None:
         raise PayloadError(FieldError(name, "an ISO date or time, UTC if no zone is given", found_words(text)))
-    if keeps_day and at.date() != written.date():
-        return written.isoformat(timespec="seconds")
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+    return found
+
+
+def anchor_of(text: str) -> chain.Anchor:
+    """An anchor that a client sent as text."""
+    try:
+        return chain.Anchor.parse(text)
+    except ValueError:
+        expected = "what an earlier verification answered, number:hash:number:hash"
+        raise PayloadError(FieldError("anchor", expected, found_words(text))) from None
 
 
 def _cursor(text: str | None) -> int | None:

@@ -48,7 +48,7 @@ def csv_rows(
     stream: IO[bytes], payloads: Payloads, read: Callable[[Mapping[str, str]], PredictionRequest], sent: SentText
 ) -> Iterator[Row]:
     """Rows of a CSV upload, read one by one; raises `PayloadError` if the file does not fit as a whole."""
-    _check_format(stream)
+    check_is_text(stream)
     head, rows = read_rows(stream, encoding_of(stream, payloads.contract.encoding))
     if "\x00" in head.text:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", "binary content"))
@@ -67,14 +67,19 @@ def csv_rows(
 
 def json_rows(stream: IO[bytes], payloads: Payloads, sent: SentText) -> Iterator[Row]:
     """Rows of a JSON upload, read one by one; the first raises `PayloadError` if it is no JSON array."""
+    parts = raw_rows(stream.read())
+    yield from _read_each(enumerate(parts, start=1), lambda part: payloads.request_of(decoded(part), sent))
+
+
+def raw_rows(content: bytes) -> list[msgspec.Raw]:
+    """The rows of a JSON list, undecoded; raise `PayloadError` if it is none."""
     try:
-        parts = msgspec.json.decode(stream.read(), type=list[msgspec.Raw])
+        return msgspec.json.decode(content, type=list[msgspec.Raw])
     except msgspec.ValidationError as error:
         found = str(error).rpartition("got ")[2].replace("`", "")
         raise PayloadError(FieldError("", "a JSON array of objects", found)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(not_json(error)) from None
-    yield from _read_each(enumerate(parts, start=1), lambda part: payloads.request_of(decoded(part), sent))
 
 
 def _read_each(rows: Iterable[tuple[int, T]], read: Callable[[T], PredictionRequest]) -> Iterator[Row]:
@@ -87,7 +92,8 @@ def _read_each(rows: Iterable[tuple[int, T]], read: Callable[[T], PredictionRequ
             yield line, BatchError(line, error.errors)
 
 
-def _check_format(stream: IO[bytes]) -> None:
+def check_is_text(stream: IO[bytes]) -> None:
+    """Raise `PayloadError` if an upload is empty or no CSV file, by its first bytes."""
     start = stream.read(4)
     stream.seek(0)
     found = next((name for magic, name in _OTHER_FORMATS if start.startswith(magic)), None if start else "an empty one")

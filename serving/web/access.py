@@ -38,7 +38,8 @@ CACHE_SECONDS: Final = 5.0
 CACHE_ENTRIES: Final = 10_000
 SHOWN: Final = 100  # characters of a header in an error
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-PUBLIC: Final = ("/health/", "/login", "/static/")  # path prefixes that need no credentials
+# Path prefixes that need no credentials; a webhook brings a signature.
+PUBLIC: Final = ("/health/", "/login", "/static/", "/api/v1/webhooks/")
 
 
 @dataclass(slots=True)

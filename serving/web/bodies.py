@@ -84,7 +84,7 @@ class JsonBody(Generic[T]):
         reread: Callable[[object], T] | None = None,
         *,
         example: Mapping[str, Any],
-        scope: str,
+        scope: str | None,
         problems: tuple[int, ...] = (),
     ) -> None:
         """Prepare the decoder.

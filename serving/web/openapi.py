@@ -72,11 +72,11 @@ def body_of(schema: dict[str, Any], example: Any, media_type: str = "application
     return {media_type: OpenAPIMediaType(schema=Finished(schema), examples={"a_body": Example(value=example)})}
 
 
-def secured(scope: str, *more: int, content: dict[str, OpenAPIMediaType] | None = None) -> dict[str, Any]:
+def secured(scope: str | None, *more: int, content: dict[str, OpenAPIMediaType] | None = None) -> dict[str, Any]:
     """Options of a route of the API: the scope that it needs ("" for any key or role), enforced and documented.
 
     Args:
-        scope: `access.admitting` enforces it.
+        scope: `access.admitting` enforces it; None if no key is needed.
         more: statuses of problems beside `ANY`, and beside `BODY` if there is a body.
         content: of the request body by media type, None for no body.
     """
@@ -90,6 +90,8 @@ def secured(scope: str, *more: int, content: dict[str, OpenAPIMediaType] | None 
             if content is not None:
                 self.request_body = RequestBody(content=content, required=True)
             needed = f"Needs the scope `{scope}`." if scope else "Any key or role may use it."
+            if scope is None:
+                needed = "Needs no key: the signature of the message says who sends it."
             self.description = f"{prose(self.description or '')}\n\n{needed}".strip()
             answers = {status: one for status, one in (self.responses or {}).items() if not status.startswith("4")}
             self.responses = {**answers, **{str(status): _problem(status) for status in statuses}}

@@ -28,6 +28,7 @@ from bank_assets.ledger.outcomes import UnknownDecisionError
 from bank_assets.store.campaign_files import UnknownCampaignError
 from bank_assets.store.home_json import DamagedFileError
 from bank_assets.store.registry import RegistryUnavailableError, UnknownVersionError
+from bank_assets.store.standard_webhooks import SignatureError
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +143,7 @@ STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((ValidationException,), 422, "parameters", "A parameter cannot be used"),
     (UNKNOWN, 404, "not-found", "Not on record"),
     ((ConflictError,), 409, "conflict", "Contradicts what is on record"),
+    ((SignatureError,), 401, "signature", "The message is not signed as it must be"),
     ((NotAuthenticatedError,), 401, "not-authenticated", "Credentials are needed"),
     ((ForbiddenError,), 403, "forbidden", "Not allowed"),
     ((RateLimitedError,), 429, "rate-limited", "Too many requests"),

@@ -27,8 +27,8 @@ def test_the_demo_makes_a_list_as_a_person_does(client):
     assert kept.summary["called"]["n_calls"] == len(made.called)
     assert kept.summary["holdout"]["n_held_out"] == len(made.held_out) > 0
     assert kept.request["holdout_share"] == 0.2
-    assert made.explored <= made.called
-    assert not made.called & made.held_out
+    assert made.explored <= made.called.keys()
+    assert not made.called.keys() & made.held_out
 
 
 def test_a_page_that_refuses_is_named(client):

@@ -1,0 +1,157 @@
+"""Dispositions and subscriptions on record: idempotent, in order, with outcomes and objections in one transaction."""
+
+import pytest
+from sqlalchemy import insert
+
+from bank_assets.contract.feeds import Disposition, Subscription
+from bank_assets.core.economics.call_plan import HELD_OUT
+from bank_assets.ledger import campaigns, events, feeds, outcomes
+from bank_assets.ledger.campaign_models import list_rows
+from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.chain import verify
+from bank_assets.ledger.engine import writing
+
+
+@pytest.fixture
+def listed(ledger):
+    """Two lists for the 20th and the 25th of November; customer k-3 is held out from the first."""
+
+    def made(list_id, as_of, rows):
+        facts = {"actor": "local", "name": "may", "model_version": "1", "model_digest": "d", "content_digest": "d"}
+        about = {"economics": {}, "request": {"as_of": as_of}, "summary": {}}
+        campaigns.keep_list(ledger, CampaignList(id=list_id, **facts, **about))
+        with writing(ledger) as connection:
+            for at, (contact, reason) in enumerate(rows.items(), start=1):
+                row = {"list_id": list_id, "row": at, "contact_id": contact, "customer_id": contact.replace("c", "k")}
+                facts = {"contact_date": as_of, "reason": reason, "is_called": reason != HELD_OUT}
+                connection.execute(insert(list_rows).values(row | facts))
+
+    made("l-1", "2010-11-20", {"c-1": "worth_calling", "c-2": "exploration", "c-3": HELD_OUT})
+    made("l-2", "2010-11-25", {"c-1": "worth_calling"})
+    return ledger
+
+
+def call(contact, disposition, day=22, line=0, **more):
+    return Disposition(contact, disposition, f"2010-11-{day}T10:00:00.000000Z", line=line, **more)
+
+
+def taken(ledger, *rows):
+    return feeds.record_dispositions(ledger, rows, actor="dialer", source="api")
+
+
+def learned(ledger, contact):
+    reports = [one for one in outcomes.export(ledger) if one.contact_id == contact]
+    return [one.y for one in sorted(reports, key=lambda one: (one.arrived_at, one.id))]
+
+
+def test_a_batch_is_one_event_and_the_same_rows_again_add_nothing(listed):
+    rows = [call("c-1", "subscribed"), call("c-2", "refused"), call("c-9", "not_reached"), call("c-2", "refused")]
+    first, again = taken(listed, *rows), taken(listed, *rows)
+    assert (first.new, first.known, first.outcomes) == (3, 1, 2)
+    assert (again.new, again.known, again.outcomes) == (0, 4, 0)
+    event = events.latest(listed, "dispositions.recorded")
+    assert event.seq == 3  # after those of the two lists
+    assert event.content["rows"]["dispositions"]["n"] == 3
+    assert event.content["rows"]["outcomes"]["n"] == 2
+    assert "c-1" not in str(event)
+    assert [(one.contact_id, one.customer_id) for one in feeds.dispositions_of(listed, list_id="l-1")] == [
+        ("c-1", "k-1"),
+        ("c-2", "k-2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("disposition", "outcome"),
+    [
+        ("subscribed", ["yes"]),
+        ("refused", ["no"]),
+        ("cancelled", ["no"]),
+        ("not_reached", []),
+        ("call_back", []),
+        ("objection", []),
+    ],
+)
+def test_what_a_disposition_teaches(ledger, disposition, outcome):
+    taken(ledger, call("c-1", disposition))
+    assert learned(ledger, "c-1") == outcome
+    assert verify(ledger).ok
+
+
+def test_contradicting_reports_are_kept_in_order_and_the_last_arrival_counts(ledger):
+    at = {"arrived_at": "2010-11-23T00:00:00.000000Z"}
+    taken(ledger, call("c-1", "refused", **at), call("c-1", "subscribed", **at), call("c-1", "refused", 23, **at))
+    assert [one.disposition for one in feeds.dispositions_of(ledger, contact_id="c-1")] == [
+        "refused",
+        "subscribed",
+        "refused",
+    ]
+    assert learned(ledger, "c-1") == ["no", "yes", "no"]
+    taken(ledger, call("c-1", "subscribed", 21, arrived_at="2010-11-22T00:00:00.000000Z"))  # an older report, late
+    assert learned(ledger, "c-1") == ["yes", "no", "yes", "no"]
+
+
+def test_a_cancellation_is_a_correction_with_a_date_of_its_own(ledger):
+    taken(ledger, call("c-1", "subscribed", arrived_at="2010-11-22T00:00:00.000000Z"))
+    taken(ledger, call("c-1", "cancelled", 29, arrived_at="2010-11-30T00:00:00.000000Z"))
+    assert [(one.y, one.arrived_at[:10]) for one in outcomes.export(ledger)] == [
+        ("yes", "2010-11-22"),
+        ("no", "2010-11-30"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "person"),
+    [
+        (call("c-1", "objection"), "k-1"),  # the list knows the person
+        (call("c-1", "objection", customer_id="k-7"), "k-7"),
+        (call("c-9", "objection"), "c-9"),
+    ],
+)
+def test_an_objection_suppresses_at_once(listed, row, person):
+    assert taken(listed, row).suppressed == 1
+    assert campaigns.suppressed(listed) == {person}
+    assert taken(listed, row).suppressed == 0
+
+
+@pytest.mark.parametrize(("day", "named", "expected"), [(22, None, "l-1"), (26, None, "l-2"), (26, "l-1", "l-1")])
+def test_a_call_belongs_to_the_list_it_names_or_the_last_one_before_it(listed, day, named, expected):
+    taken(listed, call("c-1", "refused", day, list_id=named))
+    assert [one.list_id for one in feeds.dispositions_of(listed, contact_id="c-1")] == [expected]
+
+
+def test_a_call_of_a_held_out_customer_is_kept_and_reported_as_a_breach(listed):
+    found = taken(listed, call("c-3", "subscribed", line=2))
+    assert (found.new, found.held_out, learned(listed, "c-3")) == (1, [2], ["yes"])
+    assert events.latest(listed, "dispositions.recorded").content["held_out"] == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (call("c-1", "refused", list_id="l-9"), "list_id: expected a call list on record"),
+        (call("1", "refused", list_id="l-1"), "were leading zeros lost?"),
+        (call("c-1", "refused", 19, list_id="l-1"), "called_at: expected a day from 2010-11-20 on"),
+    ],
+)
+def test_a_row_that_contradicts_its_list_is_refused_and_the_others_are_kept(listed, row, reason):
+    found = taken(listed, row, call("c-2", "refused", line=1))
+    assert found.new == 1
+    assert reason in found.refused[0][0]
+
+
+def test_subscriptions_are_kept_once_with_their_cancellations(ledger):
+    assert feeds.subscriptions_until(ledger) is None
+    rows = [Subscription("k-1", "2010-11-22"), Subscription("k-1", "2010-11-22"), Subscription("k-2", "2010-11-24")]
+    first = feeds.record_subscriptions(ledger, rows, actor="books", source="api")
+    back = feeds.record_subscriptions(
+        ledger, [Subscription("k-1", "2010-11-26", "cancelled"), rows[2]], actor="books", source="api"
+    )
+    assert (first.new, first.known, back.new, back.known) == (2, 1, 1, 1)
+    assert [(one.kind, one.on_day) for one in feeds.subscriptions_of(ledger, "k-1")] == [
+        ("subscribed", "2010-11-22"),
+        ("cancelled", "2010-11-26"),
+    ]
+    assert [one.customer_id for one in feeds.subscriptions_between(ledger, "2010-11-23", "2010-11-25")] == ["k-2"]
+    assert feeds.subscriptions_until(ledger) == "2010-11-26"
+    assert list(outcomes.export(ledger)) == [], "the bank's books say nothing about a call"
+    assert verify(ledger).ok

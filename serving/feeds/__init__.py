@@ -1,0 +1,1 @@
+"""What comes back from a campaign: dispositions and subscriptions by API, webhook and page."""
