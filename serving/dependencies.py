@@ -14,7 +14,9 @@ from bank_assets.store.campaign_files import FOLDER, CampaignFiles
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallLists
+from serving.campaigns.desk import PlanDesk
 from serving.campaigns.exporting import Exporter
+from serving.campaigns.lists import Lists
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
 from serving.customers.contact_rules import ContactRules
@@ -55,7 +57,6 @@ class Services:
         )
         self.watcher = Watcher(self.store, self.registry, self.ledger, settings.poll_seconds)
         self.suppressions = Suppressions(self.ledger, settings.poll_seconds)
-        self.exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)
         self.contact_rules = ContactRules(self.ledger, platform.contact_policy, self.suppressions)
         self.customer_objections = Objections(self.suppressions, KnownCustomers(self.ledger, files, platform.contract))
         self.feed_reports = FeedReports(self.ledger, self.suppressions, platform.contract)
@@ -72,6 +73,9 @@ class Services:
         self.reports = Reports(platform.reports)
         designs = ListDesigns(platform.warehouse, platform.feedback)
         self.call_lists = CallLists(self.ledger, self.suppressions, files, lists, designs, self.payloads)
+        exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)
+        self.lists = Lists(self.ledger, self.store, self.call_lists, exporter)
+        self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
 
 
 def providers(services: Services) -> dict[str, Provide]:

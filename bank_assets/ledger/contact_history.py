@@ -21,6 +21,7 @@ from bank_assets.ledger.models import event_head, events
 LONGEST_LIST: Final = 92  # days; a wrong date in one row must not keep everybody else for years
 CHUNK: Final = 5_000  # most ids of a statement
 PIPELINE: Final = "pipeline"  # actor of the lists that nobody exports, since their files lie ready
+HOLDOUT: Final = "holdout"  # group of an export
 HELD_OUT: Final = "held_out"  # reason of a row, as `core.economics.call_plan` names it
 CALLS: Final = ("subscribed", "refused", "not_reached", "call_back", "objection")  # `cancelled` is no call
 _ENDED: Final = ("list.withdrawn", "list.revised")
@@ -146,10 +147,12 @@ def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord
     """The lists of some ids, without those that were withdrawn or revised."""
     happened: dict[str, set[str]] = defaultdict(set)
     for part in _chunks(ids):
-        for subject, kind in connection.execute(
-            select(events.c.subject, events.c.kind).where(events.c.subject.in_(part), events.c.kind.in_(_FEEDS))
+        of_lists = select(*events.c["subject", "kind", "content"])
+        for subject, kind, content in connection.execute(
+            of_lists.where(events.c.subject.in_(part), events.c.kind.in_(_FEEDS))
         ):
-            happened[subject].add(kind)
+            if content.get("group") != HOLDOUT:  # nobody calls by that export
+                happened[subject].add(kind)
         of = campaign_lists.c.revises
         for (revised,) in connection.execute(select(of).where(of.in_(part))):
             happened[revised].add("list.revised")

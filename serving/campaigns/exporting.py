@@ -7,21 +7,17 @@ import hashlib
 import io
 from collections import Counter
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import Engine
 
 from bank_assets.core.economics.contact_policy import ContactPolicy
 from bank_assets.core.economics.suppression import CUSTOMER_ID, RULE_TEXTS, SUPPRESSED
-from bank_assets.ledger import events
 from bank_assets.ledger.campaigns import CampaignList
-from bank_assets.ledger.engine import writing
 from bank_assets.store.call_lists import plain_text
 from bank_assets.store.contact_history import ListInQuestion, history_of
 from serving.customers.suppressions import Suppressions
-
-EXPORTED = "list.exported"
 
 
 class LeftOut(NamedTuple):
@@ -44,6 +40,15 @@ class Export:
     content: bytes
     left_out: list[LeftOut]
     n_calls: int
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is put on record of an export: how many calls it holds, and how many it leaves out by which rule."""
+        return {
+            "n_calls": self.n_calls,
+            "left_out": dict(Counter(one.reason for one in self.left_out)),
+            "content_digest": hashlib.sha256(self.content).hexdigest(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +82,3 @@ class Exporter:
             else:
                 allowed.append(lines[row])
         return Export(b"\r\n".join([*allowed, b""]), left_out, len(allowed) - 1)
-
-    def record(self, kept: CampaignList, made: Export, actor: str) -> None:
-        """Put an export on record: how many calls it holds, and how many were left out by which rule."""
-        content = {
-            "n_calls": made.n_calls,
-            "left_out": dict(Counter(one.reason for one in made.left_out)),
-            "content_digest": hashlib.sha256(made.content).hexdigest(),
-        }
-        with writing(self.ledger) as connection:
-            events.append(connection, kind=EXPORTED, subject=kept.id, content=content, actor=actor)
