@@ -66,7 +66,9 @@ class Services:
         self.lifecycle = Lifecycle()
         self.reports = Reports(platform.reports)
         designs = ListDesigns(platform.warehouse, platform.feedback)
-        self.call_lists = CallLists(self.ledger, self.suppressions, files, lists, designs, self.payloads)
+        self.call_lists = CallLists(
+            self.ledger, self.suppressions, files, lists, designs, self.payloads, settings.code_version
+        )
         self.lists = Lists(self.ledger, self.store, self.call_lists)
         self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
 
