@@ -18,6 +18,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import LedgerError, only_app_process, require_current, upgrade
 from bank_assets.store.registry import Registry
+from serving.campaigns import lists_api
 from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
 from serving.decisions import audit_page as audit
@@ -75,6 +76,8 @@ def create_app(
             *SYSTEM,
             *API,
             *by_contract,
+            *lists_api.HANDLERS,
+            *lists_api.list_routes(services.payloads),
             *FEEDS,
             *DOCS,
             *(page.router for page in PAGES),

@@ -15,7 +15,7 @@ hashes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -193,6 +193,18 @@ def of(engine: Engine, subject: str) -> list[Event]:
     return [
         Event(*row) for row in read(engine, select(events).where(events.c.subject == subject).order_by(events.c.seq))
     ]
+
+
+def about(connection: Connection, subjects: Collection[str]) -> list[Event]:
+    """Every event about some subjects, oldest first."""
+    query = select(events).where(events.c.subject.in_(subjects)).order_by(events.c.seq)
+    return [Event(*row) for row in connection.execute(query)]
+
+
+def after(engine: Engine, seq: int, kinds: Collection[str], limit: int) -> list[Event]:
+    """At most `limit` events of some kinds with a number above `seq`, oldest first."""
+    query = select(events).where(events.c.seq > seq, events.c.kind.in_(kinds)).order_by(events.c.seq).limit(limit)
+    return [Event(*row) for row in read(engine, query)]
 
 
 def latest(engine: Engine, kind: str, subject: str | None = None) -> Event | None:

@@ -145,17 +145,6 @@ def test_the_hold_out_group_is_random_disjoint_and_downloadable(client):
     assert sorted([*calls, *held]) == sorted(row["contact_id"] for row in everybody)
 
 
-@pytest.mark.parametrize("group", ["calls", "holdout"])
-def test_a_list_file_that_was_changed_on_disk_is_not_served(client, group):
-    list_id = soup_of(make_list(client, holdout_pct="20")).select_one("[data-testid=list-id]").text
-    address = f"/campaign/lists/{list_id}/{group}.csv"
-    assert client.get(address).status_code == 200
-    (file,) = client.app.state.services.settings.platform.home.rglob(f"{list_id}-{group}.csv")
-    file.write_bytes(file.read_bytes() + b"c-999;1\n")
-    refused = client.get(address)
-    assert (refused.status_code, "changed on disk" in refused.text) == (409, True)
-
-
 def test_the_size_of_the_lift_test_is_shown(shown):
     page = plan(shown, budget_eur="500", holdout_pct="10", rate_without_pct="20")
     rate = next(row.select("td")[0].text for row in page.select("tr") if row.select_one("th").text == "Conversion rate")
