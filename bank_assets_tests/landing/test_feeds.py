@@ -6,7 +6,8 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.feeds import record_feeds
-from bank_assets.landing.register import Withdrawal, read_manifest
+from bank_assets.landing.header import DeliveryRefused
+from bank_assets.landing.register import Withdrawal
 from bank_assets.landing.withdrawals import withdraw
 from bank_assets.ledger import campaigns, feeds, outcomes
 from bank_assets.ledger.engine import open_ledger
@@ -104,5 +105,5 @@ def test_subscriptions_have_a_folder_of_their_own(home):
 def test_what_is_on_record_is_corrected_by_a_later_report_and_not_withdrawn(home):
     home.deliver(CALLS, "a.csv", "outcomes")
     home.take()
-    assert withdraw(home.warehouse, Withdrawal(reason="wrong", at=NOW.isoformat(), delivery="outcomes/a.csv")) is None
-    assert len(read_manifest(home.warehouse)) == 1
+    with pytest.raises(DeliveryRefused, match="found dispositions, which are on record in the ledger; report"):
+        withdraw(home.warehouse, Withdrawal(reason="wrong", at=NOW.isoformat(), delivery="outcomes/a.csv"))

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from bank_assets.ledger import campaigns, feeds
+from bank_assets.ledger import accounts, campaigns, feeds
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import SettingsError
 from bank_assets.store.standard_webhooks import signed
 from bank_assets_tests.world.demo_home import HTMX, token_of
@@ -126,6 +127,16 @@ def test_a_webhook_that_is_late_or_not_signed_is_refused(fed, changes, said):
     assert (answer.status_code, answer.json()["type"]) == (401, "/problems/signature")
     assert said in answer.json()["detail"]
     assert feeds.dispositions_of(ledger_of(fed)) == []
+
+
+def test_a_webhook_needs_no_key_where_everything_else_does(serving_settings, registry):
+    settings = replace(serving_settings, webhook_secrets=(NEW,), is_login_required=True)
+    engine = open_ledger(settings.platform.ledger_url)
+    accounts.create_key(engine, "dialer", ["outcomes"])
+    engine.dispose()
+    with TestClient(create_app(settings, registry=registry), base_url="http://127.0.0.1") as client:
+        assert client.post(BATCH, json=[CALL]).status_code == 401
+        assert hook(client, {"type": "dispositions", "data": [CALL]}).json()["new"] == 1
 
 
 def test_without_a_secret_there_are_no_webhooks(client):
