@@ -43,6 +43,7 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import open_from
 from bank_assets.spark.scoring import score_campaign
 from bank_assets.store import lineage
+from bank_assets.store.call_lists import FOLDER as CALL_LISTS
 from bank_assets.store.call_lists import CallListFiles, csv_of
 from bank_assets.store.campaign_files import campaign_of, plain_name
 from bank_assets.store.champion_history import ChampionHistory
@@ -232,7 +233,7 @@ def call_list(
         suppression=SuppressionList.of(suppressed),
         learning=settings.learning,
     )
-    files, designs = CallListFiles(settings.reports / "call_lists"), ListDesigns(warehouse.root, settings.feedback)
+    files, designs = CallListFiles(settings.reports / CALL_LISTS), ListDesigns(warehouse.root, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
     as_of, delivered = published.as_of if published else "", latest_campaigns(settings.warehouse)
     listed = {name: entry.metadata.get("scores") for name, entry in warehouse.manifest(LIST.name).items()}

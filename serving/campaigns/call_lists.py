@@ -68,6 +68,7 @@ class CallLists:
     suppressions: Suppressions
     files: CampaignFiles
     kept: CallListFiles
+    nightly: CallListFiles  # of the pipeline
     designs: ListDesigns
     payloads: Payloads
     _scored: Remembered[ScoredList] = field(default_factory=lambda: Remembered(REMEMBERED))
@@ -145,13 +146,15 @@ class CallLists:
         )
         return campaigns.keep_list(self.ledger, made, check)
 
-    def has_file(self, list_id: str) -> bool:
-        """True if the files of a kept list are still there."""
-        return self.kept.has(f"{list_id}-{CALLS}.csv")
+    def has_file(self, kept: CampaignList) -> bool:
+        """True if the file of a list on record is still there."""
+        name = kept.content_path
+        return name is not None and (self.kept.has(name) or self.nightly.has(name))
 
     def content(self, kept: CampaignList, group: str) -> bytes:
         """A CSV file of a kept list; a `ConflictError` if it is not the one on record."""
-        content = self.kept.read(f"{kept.id}-{group}.csv") if group in GROUPS else None
+        name = {CALLS: kept.content_path, HOLDOUT: f"{kept.id}-{HOLDOUT}.csv"}.get(group)
+        content = None if name is None else self.kept.read(name) or self.nightly.read(name)
         if content is None:
             raise NotFoundError(
                 f"call list {kept.id}: expected its file of {' or '.join(GROUPS)}, found none of {group[:40]!r}; "
