@@ -158,6 +158,7 @@ def _verify(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     at = result.first_bad_seq or (result.first_bad_event and f"event {result.first_bad_event}")
     fault = f"; {f'at {at}: ' if at else ''}{result.why}" if result.why else ""
     state = f"{'ok' if result.ok else 'BROKEN'}: {result.n} decisions, {result.erased} erased, {result.events} events"
+    state += f", {result.rows} rows of lists"
     print(f"{state}; anchor {result.head}{fault}")  # noqa: T201
     return 0 if result.ok else 1
 
