@@ -73,16 +73,11 @@ class Services:
         self.lifecycle = Lifecycle()
         self.reports = Reports(platform.reports)
         designs = ListDesigns(platform.warehouse, platform.feedback)
-<<<<<<< HEAD
-        self.call_lists = CallLists(self.ledger, self.suppressions, files, lists, designs, self.payloads)
-        exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)
-        self.lists = Lists(self.ledger, self.store, self.call_lists, exporter)
-=======
         self.call_lists = CallLists(
             self.ledger, self.suppressions, files, lists, nightly, designs, self.payloads, settings.code_version
         )
-        self.lists = Lists(self.ledger, self.store, self.call_lists)
->>>>>>> main
+        exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)
+        self.lists = Lists(self.ledger, self.store, self.call_lists, exporter)
         self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
 
 

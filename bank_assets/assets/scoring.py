@@ -16,12 +16,8 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
-<<<<<<< HEAD
 from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, planned_calls, scores_of, totals_of
-=======
-from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, scores_of, totals_of
 from bank_assets.assets.list_record import PlannedList, put_on_record
->>>>>>> main
 from bank_assets.assets.materialization import (
     ML_OWNERS,
     OWNERS,
@@ -33,11 +29,8 @@ from bank_assets.assets.materialization import (
     reported,
 )
 from bank_assets.contract.contract import Contract
-<<<<<<< HEAD
-from bank_assets.core.economics.contact_policy import NO_POLICY
-=======
 from bank_assets.contract.file import contract_on_record
->>>>>>> main
+from bank_assets.core.economics.contact_policy import NO_POLICY
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState

@@ -25,11 +25,8 @@ from bank_assets.ledger.contact_history import newest_event
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, GROUPS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
-<<<<<<< HEAD
 from bank_assets.store.contact_history import ListInQuestion, history_of
-=======
 from bank_assets.store.decision_records import facts_of_list, facts_of_model, rows_of_list
->>>>>>> main
 from bank_assets.store.list_designs import ListDesigns
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState

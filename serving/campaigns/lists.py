@@ -18,7 +18,7 @@ from serving.campaigns.call_lists import CallLists, ScoredList
 from serving.campaigns.exporting import Exporter, LeftOut
 from serving.campaigns.planning import PlannedCampaign
 from serving.champion.champion import ChampionStore
-from serving.web.problems import NotFoundError
+from serving.web.problems import ConflictError, NotFoundError
 
 KINDS: Final[Mapping[Action, str]] = {
     Action.EXPORT: list_life.EXPORTED,
@@ -86,9 +86,12 @@ class Lists:
 
     def left_out(self, state: ListState) -> list[LeftOut]:
         """Calls of a list that an export would leave out now, and why."""
-        if state.record.stage not in ALLOWED[Action.EXPORT] or not self.call_lists.has_file(state.kept.id):
+        if state.record.stage not in ALLOWED[Action.EXPORT]:
             return []
-        return self.exporter.now(state.kept, self.call_lists.content(state.kept, CALLS)).left_out
+        try:
+            return self.exporter.now(state.kept, self.call_lists.content(state.kept, CALLS)).left_out
+        except (NotFoundError, ConflictError):  # no file, or one that was changed, which its export says
+            return []
 
     def make(self, chosen: ScoredList, planned: PlannedCampaign, actor: str, revises: str = "") -> ListState:
         """Put a plan on record as a list; it replaces the one that it revises, unless calls were made by that one."""
