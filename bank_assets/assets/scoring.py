@@ -255,12 +255,9 @@ def call_list(
     def make(due: Wanted) -> None:
         for name, derived in due.items():
             facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
+            now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
             about = ListInQuestion(name, PIPELINE, name, facts["sha256"])
-            now = replace(
-                under,
-                economics=replace(settings.calling, calls_from=facts.get("calls_from")),
-                history=history_of(ledger.engine, under.policy, *planned_calls(rows), about),
-            )
+            now = replace(now, history=history_of(ledger.engine, under.policy, *planned_calls(rows), about))
             plan = plan_of(rows, now, settings.contract, name)
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
@@ -280,13 +277,17 @@ def call_list(
         context.log.info("%d lists, expected profit %.0f EUR", len(stored), profit)
         return {"expected_profit_eur": profit, "lists": list(stored), **column_schema(LISTED_SCHEMA)}
 
-    rules = {**settings.calling.to_dict(), "budget_eur": settings.budget_eur, "learning": asdict(settings.learning)}
-    if under.policy != NO_POLICY:
-        rules["contact_policy"] = under.policy.to_dict()
     news = [seq] if (seq := feeds_seq(ledger.engine)) is not None else []
     wanted = {
-        name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed), *news], settings=rules)
+        name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed), *news], settings=_rules(settings))
         for name, entry in scored.items()
         if is_due(delivered.get(name), as_of, entry.digest, listed.get(name))
     }
     return derive_keys(wanted, make, shown)[1]
+
+
+def _rules(settings: Settings) -> dict[str, Any]:
+    """What a list is made under. Lists of earlier releases had no contact policy, and are not made again for it."""
+    rules = {**settings.calling.to_dict(), "budget_eur": settings.budget_eur, "learning": asdict(settings.learning)}
+    is_declared = settings.contact_policy != NO_POLICY
+    return {**rules, "contact_policy": settings.contact_policy.to_dict()} if is_declared else rules
