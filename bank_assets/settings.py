@@ -18,6 +18,7 @@ from bank_assets.core.alerts.routing import Routes, routes_of
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
+from bank_assets.core.quality.read_out import ATTRIBUTION_DAYS
 
 PREFIX: Final = "BANK_"
 DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
@@ -58,6 +59,7 @@ class Settings:
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
+        attribution_days: `BANK_ATTRIBUTION_DAYS`, days after the planned day of a call in which a subscription counts.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
         alert_routes: `BANK_ALERT_ROUTES`, which channels get a kind of alert: `kind=channel+channel`, or `kind=none`.
@@ -97,6 +99,7 @@ class Settings:
     train_nightly: bool = False
     budget_eur: float | None = None
     learning: LearningBudget = LearningBudget()
+    attribution_days: int = ATTRIBUTION_DAYS
     timezone: str = "Europe/Lisbon"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     alert_routes: Routes = field(default_factory=dict)
@@ -293,6 +296,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             whole(env, "LEARNING_MINIMUM", defaults.learning.minimum, 0, 1_000_000),
             number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
         ),
+        attribution_days=whole(env, "ATTRIBUTION_DAYS", defaults.attribution_days, 1, 366),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
         alert_routes=_routes(env),
