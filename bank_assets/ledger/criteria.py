@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Connection, Table, and_, false, or_, select, tuple_, union
 
-from bank_assets.ledger.campaign_models import campaign_lists, list_rows
+from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
 from bank_assets.ledger.models import decisions, payloads
 from bank_assets.ledger.records import CursorError, Decision, FoundRow, RowId, row_of
 
 Conditions = list[ColumnElement[bool]]
+FEEDS: Final = (dispositions, subscriptions)  # tables of what came back, whose rows an erasure keeps without a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Person:
         """Look up the contacts of a customer; None for None."""
         if customer_id is None:
             return None
-        named = (select(one.c.contact_id).where(one.c.customer_id == customer_id) for one in (payloads, list_rows))
+        knowing = (payloads, list_rows, dispositions)
+        named = (select(one.c.contact_id).where(one.c.customer_id == customer_id) for one in knowing)
         found = connection.execute(union(*named)).scalars()
         return cls(customer_id, (customer_id, *(one for one in found if one is not None)))
 
@@ -65,6 +68,8 @@ class Person:
 
         Each side of the OR has an index, so that either database looks up and does not scan.
         """
+        if "contact_id" not in table.c:
+            return table.c.customer_id == self.customer_id
         is_contact = and_(table.c.contact_id.in_(self.contact_ids), table.c.customer_id.is_(None))
         return or_(table.c.customer_id == self.customer_id, is_contact)
 
@@ -130,28 +135,35 @@ def _id_at(moment: str, seconds: int) -> str:
 
 def to_erase(
     contact_id: str | None, person: Person | None, decided_before: date | None, decision_id: str | None
-) -> tuple[Conditions, Conditions]:
-    """Conditions on payloads and on rows of lists."""
-    singles: Conditions = []
-    rows: Conditions = []
-    for table, where in ((payloads, singles), (list_rows, rows)):
+) -> dict[Table, Conditions]:
+    """Conditions on payloads, on rows of lists, and on what came back from calls and from the books."""
+    about: dict[Table, Conditions] = {table: [] for table in (payloads, list_rows, *FEEDS)}
+    for table, where in about.items():
         if contact_id is not None:
-            where.append(table.c.contact_id == contact_id)
+            where.append(table.c.get("contact_id", table.c.customer_id) == contact_id)
         if person is not None:
             where.append(person.rows_in(table))
     if decision_id is not None:
-        singles.append(payloads.c.decision_id == decision_id)
-        rows.append(tuple_(list_rows.c.list_id, list_rows.c.row) == (row_of(decision_id) or ("", 0)))
+        about[payloads].append(payloads.c.decision_id == decision_id)
+        about[list_rows].append(tuple_(list_rows.c.list_id, list_rows.c.row) == (row_of(decision_id) or ("", 0)))
     if decided_before is not None:
         midnight = _midnight(decided_before)
-        singles.append(payloads.c.decision_id.in_(select(decisions.c.id).where(decisions.c.decided_at < midnight)))
+        decided = select(decisions.c.id).where(decisions.c.decided_at < midnight)
+        about[payloads].append(payloads.c.decision_id.in_(decided))
         lists = select(campaign_lists.c.id).where(campaign_lists.c.created_at < midnight)
-        rows.append(list_rows.c.list_id.in_(lists))
-    if not singles:
+        about[list_rows].append(list_rows.c.list_id.in_(lists))
+    for table in FEEDS:
+        of_feed: Conditions = [table.c.salt.is_not(None)]  # not erased yet
+        if decision_id is not None:
+            of_feed.append(false())
+        if decided_before is not None:
+            of_feed.append(table.c.recorded_at < midnight)
+        about[table] += of_feed
+    if not about[payloads]:
         raise ValueError(
             "expected contact_id, customer_id, decision_id or decided_before, found none; say whose data to erase."
         )
-    return singles, rows
+    return about
 
 
 def _midnight(decided_before: date) -> str:

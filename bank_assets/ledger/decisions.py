@@ -12,13 +12,13 @@ from heapq import merge
 from operator import attrgetter, itemgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import Engine, Table, delete, func, select
+from sqlalchemy import Connection, Engine, Table, and_, delete, func, select
 
 from bank_assets.ledger import chain, events, list_rows
 from bank_assets.ledger.campaign_models import list_erasures
 from bank_assets.ledger.campaign_models import list_rows as rows_of_lists
 from bank_assets.ledger.chain import RECORDS
-from bank_assets.ledger.criteria import Cursor, Person, on_rows, on_singles, to_erase
+from bank_assets.ledger.criteria import FEEDS, Conditions, Cursor, Person, on_rows, on_singles, to_erase
 from bank_assets.ledger.digests import CHAINED, hash_in_order, payload_hash
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import decisions, erasures, payloads
@@ -200,10 +200,11 @@ def erase(
     decided_before: date | None = None,
     decision_id: str | None = None,
 ) -> int:
-    """Remove payloads and salts, but keep the decisions and record the erasure; the chain still verifies.
+    """Remove a customer's data but keep the records, with the erasure on record; the chains still verify.
 
-    Give a contact, a person, a decision, or a day (UTC) before which decisions are erased (retention). The reason is
-    for the auditor and must hold no personal data. Returns how many payloads were erased.
+    Decisions, single or of lists, lose their payload, and what came back from calls and books loses its ids. Give a
+    contact, a person, a decision, or a day (UTC) before which they are erased (retention). The reason is for the
+    auditor and must hold no personal data. Returns how many records were emptied.
 
     Raises:
         ValueError: no criterion was given (that would erase everything), or `decided_before` lies in the future.
@@ -211,16 +212,18 @@ def erase(
     note = {"at": utc_now(), "actor": actor, "reason": reason}
     with writing(engine) as connection:
         person = Person.find(connection, customer_id)
-        where, of_rows = to_erase(contact_id, person, decided_before, decision_id)
+        about = to_erase(contact_id, person, decided_before, decision_id)
+        if _count(connection, about) == 0:
+            return 0
         # One statement, so that a decision recorded meanwhile keeps its payload or has its erasure on record.
-        gone = delete(payloads).where(*where).returning(payloads.c.decision_id)
+        gone = delete(payloads).where(*about[payloads]).returning(payloads.c.decision_id)
         ids = connection.execute(gone).scalars().all()
-        rows = list_rows.forget(connection, of_rows)
-        if ids or rows:
-            with events.recording(connection, kind="erasure.recorded", subject="", actor=actor) as event:
-                event.insert(erasures, [{"decision_id": i, **note} for i in ids])
-                event.insert(list_erasures, [{"list_id": list_id, "row": row, **note} for list_id, row in rows])
-    return len(ids) + len(rows)
+        rows = list_rows.forget(connection, about[rows_of_lists])
+        with events.recording(connection, kind="erasure.recorded", subject="", actor=actor) as event:
+            event.insert(erasures, [{"decision_id": i, **note} for i in ids])
+            event.insert(list_erasures, [{"list_id": list_id, "row": row, **note} for list_id, row in rows])
+            n_reports = sum(event.erase(table, and_(*about[table])) for table in FEEDS)
+    return len(ids) + len(rows) + n_reports
 
 
 def count_to_erase(
@@ -230,9 +233,12 @@ def count_to_erase(
     customer_id: str | None = None,
     decided_before: date | None = None,
 ) -> int:
-    """How many payloads `erase` would remove with these arguments; nothing changes."""
+    """How many records `erase` would empty with these arguments; nothing changes."""
     with engine.connect() as connection:
         person = Person.find(connection, customer_id)
-        counted = zip((payloads, rows_of_lists), to_erase(contact_id, person, decided_before, None), strict=True)
-        counts = [select(func.count()).select_from(table).where(*where) for table, where in counted]
-        return sum(connection.execute(count).scalar_one() for count in counts)
+        return _count(connection, to_erase(contact_id, person, decided_before, None))
+
+
+def _count(connection: Connection, about: dict[Table, Conditions]) -> int:
+    counts = (select(func.count()).select_from(table).where(*where) for table, where in about.items())
+    return sum(connection.execute(count).scalar_one() for count in counts)

@@ -5,7 +5,7 @@ from sqlalchemy import insert
 
 from bank_assets.contract.feeds import Disposition, Subscription
 from bank_assets.core.economics.call_plan import HELD_OUT
-from bank_assets.ledger import campaigns, events, feeds, outcomes
+from bank_assets.ledger import campaigns, decisions, events, feeds, outcomes
 from bank_assets.ledger.campaign_models import list_rows
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.chain import verify
@@ -140,3 +140,24 @@ def test_subscriptions_are_kept_once_with_their_cancellations(ledger):
     assert feeds.subscriptions_until(ledger) == "2010-11-26"
     assert list(outcomes.export(ledger)) == [], "the bank's books say nothing about a call"
     assert verify(ledger).ok
+
+
+def test_an_erasure_empties_what_came_back_about_a_person(ledger, draft):
+    decisions.append(ledger, [draft(contact_id="c-1", customer_id="k-1")])
+    taken(ledger, call("c-1", "refused"), call("c-2", "refused"), call("c-3", "refused", customer_id="k-1"))
+    books = [Subscription("k-1", "2010-11-22"), Subscription("k-2", "2010-11-24"), Subscription("c-2", "2010-11-25")]
+    feeds.record_subscriptions(ledger, books, actor="books", source="api")
+    whose = {"actor": "dpo", "reason": "request"}
+    assert decisions.count_to_erase(ledger, customer_id="k-1") == 4
+    assert decisions.erase(ledger, customer_id="k-1", **whose) == 4
+    assert decisions.erase(ledger, customer_id="k-1", **whose) == 0
+    assert decisions.erase(ledger, contact_id="c-2", **whose) == 2
+    assert [one.customer_id for one in feeds.subscriptions_between(ledger, "2010-11-01", "2010-11-30")] == [
+        None,
+        "k-2",
+        None,
+    ]
+    result = verify(ledger)
+    assert (result.ok, result.erased) == (True, 1)
+    kept = events.latest(ledger, "erasure.recorded").content
+    assert kept["erased"] == {"dispositions": {"1": 1}, "subscriptions": {"2": 1}}

@@ -91,8 +91,8 @@ def test_the_settings_on_record_are_shown(client):
     assert settings["Budget"] == "90.00 EUR"
     assert settings["Capacity"] == "20"
     assert settings["Hold-out"] == "10.0 %"
-    assert "5.0 % of the contacts, at least 2 calls, at most none" in settings["Learning budget"]
-    assert "contacts in a campaign 3" in settings["Contact rules"]
+    assert settings["Learning budget"] == "5.0 % of the contacts, at least 2 calls"
+    assert settings["Contact rules"] == "at most 3 contacts in a campaign"
     assert settings["Seed of the draws"].startswith("example.csv-")
     assert settings["Rejected rows"] == "0"
 
