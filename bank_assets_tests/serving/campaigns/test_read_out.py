@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from bank_assets.ledger.blocks import ListRows
 
 from bank_assets.contract.feeds import Disposition, Subscription
 from bank_assets.contract.uci import UCI
 from bank_assets.ledger import campaigns, feeds
+from bank_assets.ledger.blocks import ListRows
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.serving.campaigns.lists import make_list, rows_of
