@@ -14,8 +14,9 @@ from bank_assets.reports.formats import count, eur, number
 from serving.campaigns.read_out_view_models import CampaignReportView, ListLine, ReadOutView
 from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, Notice, Tile
 
-
-NO_ROWS: Final = "No read-out: expected the rows of the list on record, found none, because it is empty or an earlier release made it."
+NO_ROWS: Final = (
+    "No read-out: expected the rows of the list on record, found none; it is empty, or an earlier release made it."
+)
 
 
 def read_out_view(heading: str, found: ReadOut | None, days: int) -> ReadOutView:
