@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from bank_assets.contract.contract import Contract
@@ -15,16 +15,18 @@ from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
 from bank_assets.contract.yaml_tree import file_text
 from bank_assets.core.alerts.routing import Routes, routes_of
-from bank_assets.core.economics.contact_policy import NO_POLICY, ContactPolicy, parse_policy
+from bank_assets.core.economics.contact_policy import NO_POLICY, ContactPolicy, load_policy
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
+from bank_assets.core.quality.read_out import ATTRIBUTION_DAYS
 
 PREFIX: Final = "BANK_"
 DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
 DEFAULT_ECONOMICS: Final = Economics.constant(DEFAULT_COST_EUR, DEFAULT_VALUE_EUR)
 # Dagster and MLflow use a path unquoted in the address of a SQLite file, Spark in a list of folders.
 _UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+_YES, _NO = ("1", "true", "yes", "on", "required"), ("0", "false", "no", "off")
 N = TypeVar("N", bound=float | None)
 T = TypeVar("T")
 
@@ -61,6 +63,7 @@ class Settings:
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
         contact_policy: `BANK_CONTACT_POLICY`, path of a YAML file that says how often and when customers may be called.
+        attribution_days: `BANK_ATTRIBUTION_DAYS`, days after the planned day of a call in which a subscription counts.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
         alert_routes: `BANK_ALERT_ROUTES`, which channels get a kind of alert: `kind=channel+channel`, or `kind=none`.
@@ -101,6 +104,7 @@ class Settings:
     budget_eur: float | None = None
     learning: LearningBudget = LearningBudget()
     contact_policy: ContactPolicy = NO_POLICY
+    attribution_days: int = ATTRIBUTION_DAYS
     timezone: str = "Europe/Lisbon"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     alert_routes: Routes = field(default_factory=dict)
@@ -172,13 +176,9 @@ def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) 
 def flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     """The yes or no of a variable."""
     text = env.get(PREFIX + name, "").strip().lower()
-    if not text:
-        return default
-    if text in {"1", "true", "yes", "on", "required"}:
-        return True
-    if text in {"0", "false", "no", "off"}:
-        return False
-    raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
+    if text and text not in _YES + _NO:
+        raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
+    return text in _YES if text else default
 
 
 def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
@@ -194,10 +194,10 @@ def contract_name(env: Mapping[str, str] = os.environ) -> str:
     return str(path.absolute()) if path.is_file() else name
 
 
-def _read(env: Mapping[str, str], name: str, read: Callable[[str], T]) -> T:
+def _read(name: str, read: Callable[[Any], T], given: object) -> T:
     try:
-        return read(env.get(PREFIX + name, "").strip())
-    except ValueError as error:  # a fault of the contract is one too
+        return read(given)
+    except ValueError as error:
         raise SettingsError(f"{PREFIX}{name}: {error}") from error
 
 
@@ -221,8 +221,7 @@ def _zone(env: Mapping[str, str], default: str) -> str:
     try:
         return ZoneInfo(name).key
     except (KeyError, ValueError, OSError) as error:
-        known = sorted(available_timezones())
-        if not known:  # an image without time zones, which schedules nothing
+        if not (known := sorted(available_timezones())):  # an image without time zones, which schedules nothing
             return name
         alike = [zone for zone in known if zone.lower().endswith(name.lower())]
         raise SettingsError(
@@ -240,8 +239,8 @@ def _cron(env: Mapping[str, str], default: str) -> str:
 
 def secret_text(env: Mapping[str, str], name: str) -> str:
     """A secret, given as it is or as the file that holds it; containers turn the second into the first."""
-    has_file = env.get(f"{PREFIX}{name}_FILE", "").strip()
-    return _read(env, f"{name}_FILE", file_text).strip() if has_file else env.get(PREFIX + name, "")
+    path = env.get(f"{PREFIX}{name}_FILE", "").strip()
+    return _read(f"{name}_FILE", file_text, path).strip() if path else env.get(PREFIX + name, "")
 
 
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
@@ -283,10 +282,11 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             whole(env, "LEARNING_MINIMUM", defaults.learning.minimum, 0, 1_000_000),
             number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
         ),
-        contact_policy=_read(env, "CONTACT_POLICY", lambda at: parse_policy(file_text(at), at) if at else NO_POLICY),
+        contact_policy=_read("CONTACT_POLICY", load_policy, env.get(PREFIX + "CONTACT_POLICY", "").strip()),
+        attribution_days=whole(env, "ATTRIBUTION_DAYS", defaults.attribution_days, 1, 366),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
-        alert_routes=_read(env, "ALERT_ROUTES", lambda _: routes_of(names(env, "ALERT_ROUTES"))),
+        alert_routes=_read("ALERT_ROUTES", routes_of, names(env, "ALERT_ROUTES")),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         feedback=feedback,
@@ -298,5 +298,5 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         spontaneous_share=number(env, "SPONTANEOUS_SHARE", defaults.spontaneous_share, 0, 1),
         seed=whole(env, "SEED", defaults.seed, 0, 2**31 - 1),
         revision=env.get(PREFIX + "REVISION") or defaults.revision,
-        contract=_read(env, "CONTRACT", lambda name: load_contract(name or DEFAULT)),
+        contract=_read("CONTRACT", load_contract, env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT),
     )

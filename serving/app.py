@@ -21,6 +21,7 @@ from bank_assets.store.registry import Registry
 from serving.campaigns import lists_api
 from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
+from serving.campaigns.read_out_page import read_out_route
 from serving.customers import page as customers
 from serving.customers.api import CustomersController, ObjectionsController
 from serving.decisions import audit_page as audit
@@ -52,6 +53,7 @@ API: Final = (
     WithdrawalsController,
     ObjectionsController,
     CustomersController,
+    read_out_route,
 )
 # Routes whose bodies follow from the contract.
 CONTRACT_ROUTES: Final = (create_route, batch_route, outcome_route, plan_route)

@@ -15,6 +15,7 @@ from serving.campaigns.call_lists import CallLists, example_list
 from serving.campaigns.desk import SUPPRESSIONS, PlanDesk
 from serving.campaigns.list_page import HANDLERS as LISTS
 from serving.campaigns.plans_page import HANDLERS as PLANS
+from serving.campaigns.read_out_page import HANDLERS as READ_OUTS
 from serving.campaigns.shown import read_shown
 from serving.campaigns.views import plan_view
 from serving.champion.champion import ChampionStore
@@ -77,4 +78,4 @@ async def suppress(
     return await take_objections(request, data, customer_objections, SUPPRESSIONS)
 
 
-PAGE = Page("/campaign", "Campaign", "predict", (campaign, example, upload, suppress, *LISTS, *PLANS))
+PAGE = Page("/campaign", "Campaign", "predict", (campaign, example, upload, suppress, *LISTS, *PLANS, *READ_OUTS))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.errors import ContractError
-from bank_assets.contract.yaml_tree import FileError, Node, Reader, parse_yaml, values_of
+from bank_assets.contract.yaml_tree import FileError, Node, Reader, file_text, parse_yaml, values_of
 from bank_assets.core.arrays import DayArray, IntArray
 from bank_assets.core.economics.calling_hours import CallingHours, read_hours
 
@@ -258,6 +258,11 @@ _POLICY: Final[dict[str, tuple[str, Reader]]] = {
     "priorities": ("priorities", lambda node: tuple(node.texts())),
     "calling_hours": ("hours", read_hours),
 }
+
+
+def load_policy(path: str) -> ContactPolicy:
+    """The policy of a setting: the path of a file, or "" for none; raises as `parse_policy` does."""
+    return parse_policy(file_text(path), path) if path else NO_POLICY
 
 
 def parse_policy(text: str, name: str) -> ContactPolicy:
