@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,10 +26,14 @@ class ListState:
 
 
 def states_of(
-    connection: Connection, found: Sequence[CampaignList], today: date, subscriptions_until: str | None
+    connection: Connection,
+    found: Sequence[CampaignList],
+    today: date,
+    subscriptions_until: str | None,
+    count: Callable[[Connection, str, int], tuple[int, str]] = list_life.reported,
 ) -> list[ListState]:
     """Where each of some lists stands; the days are those up to which data and subscriptions are known."""
-    facts, until = list_life.facts_of(connection, [one.id for one in found]), iso_day(subscriptions_until or "")
+    facts, until = list_life.facts_of(connection, [one.id for one in found], count), iso_day(subscriptions_until or "")
     return [ListState(one, facts[one.id], _record(one, facts[one.id], today, until)) for one in found]
 
 
