@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import http.client
 import io
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,11 @@ class CampaignPages:
     def url(self, made: MadeList) -> str:
         """Address of a list's page."""
         return f"http://{LOOPBACK}:{self.port}{MAKE}/{made.id}"
+
+    def read_out(self, made: MadeList) -> dict[str, Any]:
+        """What a list came to, with its name and address, from the API; its page shows the same."""
+        found = json.loads(self._send(f"/api/v1/lists/{made.id}/read-out")[1])
+        return {"name": made.name, "url": self.url(made), **found}
 
     def _form(self, path: str, action: str) -> dict[str, str]:
         """The hidden fields of a form on a page."""
