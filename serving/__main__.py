@@ -1,6 +1,6 @@
 """Command line of the web app: serve, and manage its accounts and its record.
 
-`python -m serving` serves; `migrate`, `user`, `key`, `verify` and `erase` work on the ledger and end.
+`python -m serving` serves; `migrate`, `user`, `key`, `verify`, `cover` and `erase` work on the ledger and end.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Final
 
 from bank_assets.contract.values import NumberError, iso_day, number_within
 from bank_assets.landing.contract_in_use import check_contract
-from bank_assets.ledger import accounts, chain, decisions
-from bank_assets.ledger.engine import LedgerError, open_ledger, opened_ledger, upgrade
+from bank_assets.ledger import accounts, chain, decisions, events
+from bank_assets.ledger.engine import LedgerError, open_ledger, opened_ledger, upgrade, writing
 from bank_assets.settings import SettingsError
 from serving.settings import ServingSettings, load_serving_settings
 
@@ -57,9 +57,17 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--rate", type=_rate, default=6_000, help="requests a minute")
     key.add_argument("--revoke", action="store_true", help="revoke it instead")
     key.set_defaults(run=_key)
-    verify = commands.add_parser("verify", help="verify the hash chain of decisions")
-    verify.add_argument("--anchor", help="seq:hash kept earlier")
+    verify = commands.add_parser("verify", help="verify the record: both hash chains and all that they cover")
+    verify.add_argument("--anchor", help="what an earlier verification printed")
     verify.set_defaults(run=_verify)
+    cover = commands.add_parser(
+        "cover",
+        help="put rows that no event covers on record as they are",
+        description="An earlier release that runs beside this one during an update records without events, and "
+        "`verify` names its rows. Look at them before you put them on record.",
+    )
+    cover.add_argument("--reason", required=True, help="kept on record; no personal data")
+    cover.set_defaults(run=_cover)
     erase = commands.add_parser(
         "erase",
         help="remove customers' data from the record",
@@ -126,35 +134,39 @@ def _migrate(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
 def _user(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     engine = open_ledger(settings.platform.ledger_url)
     if parsed.disable:
-        accounts.disable_user(engine, parsed.name)
+        accounts.disable_user(engine, parsed.name, actor=getpass.getuser())
         return 0
     password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    accounts.create_user(engine, parsed.name, password, parsed.role)
+    accounts.create_user(engine, parsed.name, password, parsed.role, actor=getpass.getuser())
     return 0
 
 
 def _key(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     engine = open_ledger(settings.platform.ledger_url)
     if parsed.revoke:
-        if not accounts.revoke_key(engine, parsed.name):
+        if not accounts.revoke_key(engine, parsed.name, actor=getpass.getuser()):
             raise LedgerError(f"key: expected a valid key to revoke, found none named {parsed.name!r}; check the name.")
         return 0
-    print(accounts.create_key(engine, parsed.name, parsed.scope, parsed.rate))  # noqa: T201
+    key = accounts.create_key(engine, parsed.name, parsed.scope, parsed.rate, actor=getpass.getuser())
+    print(key)  # noqa: T201
     return 0
 
 
 def _verify(parsed: argparse.Namespace, settings: ServingSettings) -> int:
-    anchor = None
-    if parsed.anchor:
-        seq, _, digest = parsed.anchor.partition(":")
-        if not seq.isdigit() or not digest:
-            raise ValueError(f"--anchor: expected number:hash, found {parsed.anchor!r}; copy what verify printed.")
-        anchor = chain.Anchor(int(seq), digest)
+    anchor = chain.Anchor.parse(parsed.anchor) if parsed.anchor else None
     result = chain.verify(open_ledger(settings.platform.ledger_url), anchor)
-    fault = f"; at {result.first_bad_seq}: {result.why}" if result.why else ""
-    state = f"{'ok' if result.ok else 'BROKEN'}: {result.n} decisions, {result.erased} erased"
-    print(f"{state}; anchor {result.head.seq}:{result.head.hash}{fault}")  # noqa: T201
+    at = result.first_bad_seq or (result.first_bad_event and f"event {result.first_bad_event}")
+    fault = f"; {f'at {at}: ' if at else ''}{result.why}" if result.why else ""
+    state = f"{'ok' if result.ok else 'BROKEN'}: {result.n} decisions, {result.erased} erased, {result.events} events"
+    print(f"{state}; anchor {result.head}{fault}")  # noqa: T201
     return 0 if result.ok else 1
+
+
+def _cover(parsed: argparse.Namespace, settings: ServingSettings) -> int:
+    with opened_ledger(settings.platform.ledger_url) as engine, writing(engine) as connection:
+        n = events.cover(connection, actor=getpass.getuser(), reason=parsed.reason)
+    print(f"{n} rows that no event covers are on record as they are")  # noqa: T201
+    return 0
 
 
 def _erase(parsed: argparse.Namespace, settings: ServingSettings) -> int:

@@ -18,6 +18,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import LedgerError, only_app_process, require_current, upgrade
 from bank_assets.store.registry import Registry
+from serving.campaigns import lists_api
 from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
 from serving.decisions import audit_page as audit
@@ -37,6 +38,7 @@ from serving.settings import ServingSettings
 from serving.web.access import admitting
 from serving.web.api_docs import HANDLERS as DOCS
 from serving.web.envelope import RequestEnvelope
+from serving.web.idempotency import prune_for_ever
 from serving.web.logs import AccessLog
 from serving.web.problems import handle_exception
 from serving.web.templating import problem_page, static_files, template_config
@@ -74,6 +76,8 @@ def create_app(
             *SYSTEM,
             *API,
             *by_contract,
+            *lists_api.HANDLERS,
+            *lists_api.list_routes(services.payloads),
             *FEEDS,
             *DOCS,
             *(page.router for page in PAGES),
@@ -151,7 +155,12 @@ def _lifespan(services: Services, log: AccessLog) -> Callable[[Litestar], Abstra
                 services.store.load_last_good()
                 services.watcher.look_at_state()
                 services.watcher.start()
-                background = (_flush_for_ever(log), services.suppressions.keep_current(), services.log_ins.work())
+                background = (
+                    _flush_for_ever(log),
+                    services.suppressions.keep_current(),
+                    services.log_ins.work(),
+                    prune_for_ever(services.ledger),
+                )
                 tasks = [asyncio.create_task(one) for one in background]
                 yield
             finally:

@@ -14,6 +14,8 @@ from bank_assets.store.campaign_files import FOLDER, CampaignFiles
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallLists
+from serving.campaigns.desk import PlanDesk
+from serving.campaigns.lists import Lists
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
 from serving.customers.suppressions import Suppressions
@@ -65,6 +67,8 @@ class Services:
         self.reports = Reports(platform.reports)
         designs = ListDesigns(platform.warehouse, platform.feedback)
         self.call_lists = CallLists(self.ledger, self.suppressions, files, lists, designs, self.payloads)
+        self.lists = Lists(self.ledger, self.store, self.call_lists)
+        self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
 
 
 def providers(services: Services) -> dict[str, Provide]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, ListStatistic, Summary
 from bank_assets.contract.senders import Sender
@@ -17,6 +17,12 @@ from bank_assets.contract.senders import Sender
 if TYPE_CHECKING:
     from bank_assets.contract.contract import Contract
 
+# Attributes of a contract that its canonical form states only if they differ from their defaults: how senders spell
+# values, and when a few contacts are implausible.
+DEVIATIONS: Final = (
+    "decimal_sign", "thousands_sign", "encoding", "far_days", "few_share", "few_contacts", "senders",
+    "dates_from_row_order", "dispositions", "not_reached_cost_share",
+)  # fmt: skip
 # Attributes of a column that affect only what people read.
 WORDING = ("description", "label", "group", "phrase", "words")
 
@@ -56,6 +62,11 @@ def column_of(document: Mapping[str, Any]) -> Column:
             "role": None if role is None else ColumnRole(role),
         }
     )
+
+
+def parts_of(document: Mapping[str, Any]) -> tuple[tuple[Column, ...], tuple[ListStatistic, ...]]:
+    """Columns and statistics of what a contract was written as."""
+    return tuple(map(column_of, document["columns"])), tuple(map(list_statistic_of, document["list_statistics"]))
 
 
 def list_statistic_of(document: Mapping[str, Any]) -> ListStatistic:

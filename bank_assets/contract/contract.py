@@ -13,21 +13,14 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from bank_assets.contract.canonical import affects_rows, canonical_text, column_of, list_statistic_of, plain, sha256
+from bank_assets.contract.canonical import DEVIATIONS, affects_rows, canonical_text, parts_of, plain, sha256
 from bank_assets.contract.columns import Column, ColumnRole, KnownWhen, ListStatistic, NumberSigns
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
+from bank_assets.contract.feeds import OF_FEEDS
 from bank_assets.contract.problems import problems
 from bank_assets.contract.senders import Sender
 
 ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcome became known
-# Attributes of a contract that its canonical form states only if they differ from their defaults: how senders spell
-# values, and when a few contacts are implausible.
-DEVIATIONS = (
-    "decimal_sign", "thousands_sign", "encoding", "far_days", "few_share", "few_contacts", "senders",
-    "dates_from_row_order", "dispositions", "not_reached_cost_share",
-)  # fmt: skip
-# Those of them that affect no row of a table.
-_OF_FEEDS = frozenset({"dispositions", "not_reached_cost_share"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,8 +261,7 @@ class Contract:
                 str(document["name"]),
                 int(document["version"]),
                 str(document["first_month"]),
-                tuple(column_of(part) for part in document["columns"]),
-                tuple(list_statistic_of(part) for part in document["list_statistics"]),
+                *parts_of(document),
                 tuple(document["groups"]),
                 **deviations,
             )
@@ -296,7 +288,7 @@ class Contract:
         """Hexadecimal sha256 of everything that affects rows. A change of wording alone recomputes no table."""
         columns = [affects_rows(column) for column in self.columns]
         statistics = [plain(statistic) for statistic in self.list_statistics]
-        affecting = {name: value for name, value in self._deviations.items() if name not in _OF_FEEDS}
+        affecting = {name: value for name, value in self._deviations.items() if name not in OF_FEEDS}
         deviations = [affecting] if affecting else []
         return sha256(canonical_text([self.first_month, columns, statistics, *deviations]))
 

@@ -17,6 +17,8 @@ DISPOSITIONS: Final = (SUBSCRIBED, REFUSED, NOT_REACHED, CALL_BACK, OBJECTION, C
 TEACHES: Final = {SUBSCRIBED: "yes", REFUSED: "no", CANCELLED: "no"}
 """Dispositions that are an outcome of the contact, as the outcome that models learn; the others teach nothing."""
 DISPOSITION: Final = "disposition"  # name of the column
+OF_FEEDS: Final = frozenset({"dispositions", "not_reached_cost_share"})
+"""Attributes of a contract that concern feeds alone, and so no row of a table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Engine, delete, insert, or_, select, update
+from sqlalchemy import Engine, delete, insert, or_, select
 
+from bank_assets.ledger import events
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import api_keys, sessions, users
 
@@ -32,6 +33,7 @@ ROLE_SCOPES: Final = {
     "auditor": frozenset({"audit"}),
     "admin": frozenset(SCOPES),
 }
+OPERATOR: Final = "operator"  # who changes accounts if nobody is named
 KEY_PREFIX: Final = "bank_"
 MIN_PASSWORD: Final = 12  # characters (NIST SP 800-63B-4: 15 alone, 8 with a second factor)
 
@@ -66,7 +68,7 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def create_user(engine: Engine, name: str, password: str, role: str | None = None) -> None:
+def create_user(engine: Engine, name: str, password: str, role: str | None = None, *, actor: str = OPERATOR) -> None:
     """Add a user, or give an existing one a new password, which ends their sessions.
 
     Without a role, an existing user keeps theirs and a new one gets `NEW_USER_ROLE`. Raises `AccountError` for an
@@ -80,22 +82,28 @@ def create_user(engine: Engine, name: str, password: str, role: str | None = Non
     if role is not None:
         values["role"] = role
     with writing(engine) as connection:
-        changed = update(users).where(users.c.name == name).values(values).returning(users.c.id)
-        known = connection.execute(changed).scalar_one_or_none()
-        connection.execute(delete(sessions).where(sessions.c.user_id == known))
-        if known is None:
-            made = {"name": name, "created_at": utc_now(), "role": NEW_USER_ROLE, **values}
-            connection.execute(insert(users).values(made))
+        events.lock(connection)
+        known = connection.execute(select(users.c.id).where(users.c.name == name)).scalar_one_or_none()
+        kind = "account.created" if known is None else "account.changed"
+        with events.recording(connection, kind=kind, subject=name, actor=actor) as event:
+            if known is None:
+                made = {"name": name, "created_at": utc_now(), "role": NEW_USER_ROLE, **values}
+                event.insert(users, [made])
+            else:
+                event.update(users, users.c.id == known, **values)
+                connection.execute(delete(sessions).where(sessions.c.user_id == known))
 
 
-def disable_user(engine: Engine, name: str) -> None:
+def disable_user(engine: Engine, name: str, *, actor: str = OPERATOR) -> None:
     """Lock a user out at once; their name stays for the record. Raises `AccountError` if there is no such user."""
-    with writing(engine) as connection:
-        disabled = update(users).where(users.c.name == name).values(disabled_at=utc_now()).returning(users.c.id)
-        known = connection.execute(disabled).scalar_one_or_none()
-        if known is None:
+    with (
+        writing(engine) as connection,
+        events.recording(connection, kind="account.disabled", subject=name, actor=actor) as event,
+    ):
+        disabled = event.update(users, users.c.name == name, disabled_at=utc_now())
+        if not disabled:
             raise AccountError(f"user: expected a user to disable, found none named {name!r}; check the spelling.")
-        connection.execute(delete(sessions).where(sessions.c.user_id == known))
+        connection.execute(delete(sessions).where(sessions.c.user_id == disabled[0].id))
 
 
 def has_credentials(engine: Engine) -> bool:
@@ -150,7 +158,9 @@ def log_out(engine: Engine, token: str) -> None:
         connection.execute(delete(sessions).where(sessions.c.token_hash == _digest(token)))
 
 
-def create_key(engine: Engine, name: str, scopes: Sequence[str], rate_per_minute: int = 6_000) -> str:
+def create_key(
+    engine: Engine, name: str, scopes: Sequence[str], rate_per_minute: int = 6_000, *, actor: str = OPERATOR
+) -> str:
     """Make an API key and return it; it cannot be read back later.
 
     Raises `AccountError` for unknown or no scopes, a bad limit, or a name that was ever used.
@@ -163,29 +173,31 @@ def create_key(engine: Engine, name: str, scopes: Sequence[str], rate_per_minute
         )
     key = KEY_PREFIX + secrets.token_urlsafe(32)
     with writing(engine) as connection:
+        events.lock(connection)
         if connection.execute(select(api_keys.c.id).where(api_keys.c.name == name)).first() is not None:
             raise AccountError(f"key: expected a new name, found {name!r} in use; names stay for the record.")
-        connection.execute(
-            insert(api_keys).values(
-                name=name,
-                key_hash=_digest(key),
-                scopes=json.dumps(sorted(set(scopes))),
-                rate_per_minute=rate_per_minute,
-                created_at=utc_now(),
-            )
-        )
+        made = {
+            "name": name,
+            "key_hash": _digest(key),
+            "scopes": json.dumps(sorted(set(scopes))),
+            "rate_per_minute": rate_per_minute,
+            "created_at": utc_now(),
+        }
+        with events.recording(connection, kind="account.key_created", subject=name, actor=actor) as event:
+            event.insert(api_keys, [made])
     return key
 
 
-def revoke_key(engine: Engine, name: str) -> bool:
+def revoke_key(engine: Engine, name: str, *, actor: str = OPERATOR) -> bool:
     """Revoke a key; returns whether it was valid before."""
+    is_valid = (api_keys.c.name == name) & api_keys.c.revoked_at.is_(None)
     with writing(engine) as connection:
-        changed = connection.execute(
-            update(api_keys)
-            .where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None))
-            .values(revoked_at=utc_now())
-        )
-    return changed.rowcount > 0
+        events.lock(connection)
+        found = connection.execute(select(api_keys.c.id).where(is_valid)).first() is not None
+        if found:
+            with events.recording(connection, kind="account.key_revoked", subject=name, actor=actor) as event:
+                event.update(api_keys, is_valid, revoked_at=utc_now())
+    return found
 
 
 def key_identity(engine: Engine, key: str) -> Identity | None:

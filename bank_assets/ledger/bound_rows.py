@@ -23,15 +23,15 @@ _BINDING: Final = frozenset({"salt", "person_hash", "event_seq"})
 
 
 @cache
-def _columns_of(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the columns that hold facts, and of those that name a person."""
-    personal = tuple(c.name for c in table.columns if c.info.get("personal"))
-    return tuple(c.name for c in table.columns if c.name not in {*personal, *_BINDING}), personal
+def _columns_of(table: Table) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Names of all columns, of those that hold facts, and of those that name a person."""
+    names, personal = tuple(c.name for c in table.columns), person_columns(table)
+    return names, tuple(name for name in names if name not in {*personal, *_BINDING}), personal
 
 
 def person_columns(table: Table) -> tuple[str, ...]:
     """Names of the columns that name a person."""
-    return _columns_of(table)[1]
+    return tuple(c.name for c in table.columns if c.info.get("personal"))
 
 
 def person_hash(salt: str, ids: Iterable[str | None]) -> str:
@@ -58,8 +58,8 @@ def row_digest(table: Table, row: Sequence[Any], old_salt: str) -> str:
 
     NULL is left out, so a column that a later release adds does not change the digests of earlier rows.
     """
-    values = dict(zip((c.name for c in table.columns), row, strict=True))
-    facts, personal = _columns_of(table)
+    names, facts, personal = _columns_of(table)
+    values = dict(zip(names, row, strict=True))
     content = {name: values[name] for name in facts if values[name] is not None}
     if personal:
         salt, stated = values["salt"], values["person_hash"]

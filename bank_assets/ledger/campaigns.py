@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, func, or_, select
 
 from bank_assets.ledger import events
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
@@ -53,11 +53,19 @@ def suppress_in(connection: Connection, customer_ids: Iterable[str], *, reason: 
     return len(rows)
 
 
-def unsuppress(engine: Engine, customer_id: str) -> bool:
-    """Remove a person from the list; returns whether it was on it."""
+def unsuppress(engine: Engine, customer_id: str, *, reason: str, actor: str) -> bool:
+    """Remove a person from the list; returns whether it was on it. The reason must hold no personal data."""
+    of_person = suppressions.c.customer_id == customer_id
     with writing(engine) as connection:
-        gone = connection.execute(delete(suppressions).where(suppressions.c.customer_id == customer_id))
-    return gone.rowcount > 0
+        events.lock(connection)
+        found = connection.execute(select(suppressions.c.person_hash).where(of_person)).one_or_none()
+        if found is not None:
+            subject, content = found.person_hash or "", {"reason": reason}
+            with events.recording(
+                connection, kind="suppression.removed", subject=subject, actor=actor, content=content
+            ) as event:
+                event.delete(suppressions, of_person)
+    return found is not None
 
 
 # Identifies a state of the suppression list: its length, and the time of its newest entry.
@@ -75,10 +83,13 @@ def suppressed(engine: Engine) -> frozenset[str]:
     return frozenset(customer_id for (customer_id,) in read(engine, select(suppressions.c.customer_id)))
 
 
-def keep_list(engine: Engine, made: CampaignList) -> CampaignList:
-    """Record a call list."""
+def keep_list(engine: Engine, made: CampaignList, check: Callable[[Connection], None] = lambda _: None) -> CampaignList:
+    """Record a call list, unless `check` raises on what is on record at that moment."""
     with writing(engine) as connection:
-        connection.execute(insert(campaign_lists).values(asdict(made)))
+        events.lock(connection)
+        check(connection)
+        with events.recording(connection, kind="list.made", subject=made.id, actor=made.actor) as event:
+            event.insert(campaign_lists, [asdict(made)])
     return made
 
 
@@ -88,7 +99,11 @@ def get_list(engine: Engine, list_id: str) -> CampaignList | None:
     return CampaignList(**found[0]._asdict()) if found else None
 
 
-def lists(engine: Engine, limit: int = 50) -> list[CampaignList]:
-    """Call lists, newest first."""
-    newest = _LISTS.order_by(campaign_lists.c.id.desc()).limit(limit)
-    return [CampaignList(**row._asdict()) for row in read(engine, newest)]
+def lists(engine: Engine, limit: int = 50, *, text: str = "", before: str = "") -> list[CampaignList]:
+    """Call lists, newest first: with a text in their name, id or author's name, and older than one with an id."""
+    query, columns = _LISTS.order_by(campaign_lists.c.id.desc()).limit(limit), campaign_lists.c
+    if text:
+        query = query.where(or_(*(columns[name].icontains(text, autoescape=True) for name in ("name", "id", "actor"))))
+    if before:
+        query = query.where(columns.id < before)
+    return [CampaignList(**row._asdict()) for row in read(engine, query)]

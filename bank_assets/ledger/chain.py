@@ -1,93 +1,59 @@
-"""The hash chain over decisions: canonical form, digest, verification, anchors.
+"""The hash chain over decisions, its anchors, and the verification of the whole ledger.
 
-**Canonical form.** A record is the JSON object of every column of `decisions` except `hash`: keys sorted, no white
-space, ASCII-escaped, floats as Python's `repr`, times and nested values as the stored text. `hash = sha256(canonical)`
-in hex, and `previous_hash` is one of the columns, so each hash commits to all earlier records. The first record's
-`previous_hash` is 64 zeros. Any language with JSON and SHA-256 can check it.
-
-**What it proves.** A changed, removed, inserted or re-ordered record breaks the chain. Cutting off the newest records
-*and* moving the head does not: keep an anchor (`seq`, `hash`) elsewhere and pass it to `verify`.
+A changed, removed, inserted or re-ordered record breaks the chain. Cutting off the newest records *and* moving the head
+does not, unless a later event names one of them: keep an anchor elsewhere and pass it to `verify`. `digests` has the
+form of a record; `events` is the chain over everything else.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from json.encoder import encode_basestring_ascii as _escaped
-from math import isfinite
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Engine, RowMapping, Select, select
+from sqlalchemy import Connection, Engine, RowMapping, Select, select
 
-from bank_assets.ledger.models import canonical_json, decisions, erasures, ledger_head, payloads
+from bank_assets.ledger import event_verification
+from bank_assets.ledger.digests import payload_hash, record_hash
+from bank_assets.ledger.events import GENESIS, Link
+from bank_assets.ledger.models import decisions, erasures, ledger_head, payloads
 
-GENESIS: Final = "0" * 64  # `previous_hash` of the first record
-CHAINED: Final = tuple(sorted(column.name for column in decisions.columns if column.name != "hash"))
 _VERIFY_CHUNK: Final = 2_000
-
-
-def json_text(value: str | None) -> str:
-    """A text, or None, as canonical JSON."""
-    return "null" if value is None else _escaped(value)
-
-
-# Many records share a value (model, state, versions).
-_repeated = lru_cache(maxsize=256)(json_text)
-
-
-def _json_float(value: float) -> str:
-    if not isfinite(value):
-        raise ValueError(f"record: expected a finite number, found {value!r}; JSON cannot carry it.")
-    return float.__repr__(value)
-
-
-_UNIQUE: Final = frozenset({"id", "decided_at", "payload_hash", "previous_hash"})
-
-
-def _writer(column: Column[Any]) -> Callable[[Any], str]:
-    match column.type:
-        case Double():
-            return _json_float
-        case Boolean():
-            return lambda value: "true" if value else "false"
-        case BigInteger():
-            return int.__repr__
-        case _:
-            return json_text if column.name in _UNIQUE else _repeated
-
-
-_MEMBERS: Final = tuple((f'{"," if i else ""}"{name}":', _writer(decisions.c[name])) for i, name in enumerate(CHAINED))
-
-
-def hash_in_order(values: Iterable[Any]) -> str:
-    """`record_hash` of the values of `CHAINED` in its order: three times as fast, for appending.
-
-    Each value must have its column's Python type. Raises `ValueError` for NaN and infinity.
-    """
-    members = [head + write(value) for (head, write), value in zip(_MEMBERS, values, strict=True)]
-    return hashlib.sha256(f"{{{''.join(members)}}}".encode("ascii")).hexdigest()
-
-
-def record_hash(row: Mapping[str, Any] | RowMapping) -> str:
-    """SHA-256, in hex, of a decision row's canonical form; a `hash` in the row is ignored."""
-    return hashlib.sha256(canonical_json({name: row[name] for name in CHAINED}).encode("ascii")).hexdigest()
-
-
-def payload_hash(salt: str, contact_id: str | None, payload: str, customer_id: str | None = None) -> str:
-    """SHA-256, in hex, that binds a payload to its decision without revealing it once the random salt is gone."""
-    person = "" if customer_id is None else f",{json_text(customer_id)}"  # earlier releases had no such member
-    bound = f'["{salt}",{json_text(contact_id)},{json_text(payload)}{person}]'
-    return hashlib.sha256(bound.encode("ascii")).hexdigest()
+_LINK: Final = "([0-9]{1,15}):([0-9a-f]{64})"
+_ANCHOR: Final = re.compile(f"{_LINK}(?::{_LINK})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Position and hash of the newest record, to be kept outside the database; (0, 64 zeros) for an empty ledger."""
+    """The newest record of both chains, to be kept outside the database; (0, 64 zeros) for an empty one.
+
+    Its text is `seq:hash:event seq:event hash`. Anchors of earlier releases have the decision only.
+    """
 
     seq: int
     hash: str
+    event_seq: int | None = None
+    event_hash: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Anchor:
+        """Read an anchor's text; raises `ValueError`."""
+        found = _ANCHOR.fullmatch(text.strip().lower())
+        if found is None:
+            raise ValueError(f"anchor: expected what `verify` printed, number:hash:number:hash, found {text[:200]!r}.")
+        seq, hash_, event_seq, event_hash = found.groups()
+        return cls(int(seq), hash_, None if event_seq is None else int(event_seq), event_hash or "")
+
+    def __str__(self) -> str:
+        """The text that `parse` reads."""
+        events = "" if self.event_seq is None else f":{self.event_seq}:{self.event_hash}"
+        return f"{self.seq}:{self.hash}{events}"
+
+    @property
+    def event(self) -> Link | None:
+        """The newest event, if the anchor names one."""
+        return None if self.event_seq is None else Link(self.event_seq, self.event_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,56 +61,70 @@ class VerifyResult:
     """Outcome of a verification."""
 
     ok: bool
-    n: int  # records read
-    erased: int  # records whose payload was erased, with an erasure on record
-    first_bad_seq: int | None  # sequence number at which the chain first breaks, None if ok
-    why: str  # what is wrong there, "" if ok
+    n: int  # decisions read
+    erased: int  # decisions whose payload was erased, with an erasure on record
+    first_bad_seq: int | None  # sequence number at which the chain of decisions first breaks, None if it does not
+    why: str  # what is wrong, "" if ok
     head: Anchor
+    events: int  # events read
+    first_bad_event: int | None  # event at which the chain or its rows first break, None if unknown or nothing does
 
 
 def anchor(engine: Engine) -> Anchor:
-    """The newest record's position and hash, to be kept elsewhere."""
+    """The newest record of both chains, to be kept elsewhere."""
     with engine.connect() as connection:
-        return _head(connection)
+        head, event = _head(connection), event_verification.head(connection)
+    return Anchor(head.seq, head.hash, event.seq, event.hash)
 
 
 def fault_of(engine: Engine, decision_id: str) -> str:
     """What is wrong with one record, its payload or its link to the record before, as a sentence; "" if nothing is."""
     with engine.connect() as connection:
         row = connection.execute(RECORDS.where(decisions.c.id == decision_id)).mappings().one()
+        if why := event_verification.fault_of_erasure(connection, decision_id):
+            return why
         if row["seq"] == 1:
-            return _fault(row, Anchor(0, GENESIS), None)
+            return _fault(row, Link(0, GENESIS), None)
         before = connection.execute(
             select(decisions.c.seq, decisions.c.hash).where(decisions.c.seq == row["seq"] - 1)
         ).one_or_none()
     if before is None:
         return f"expected record {row['seq'] - 1} before it, found none: records are missing."
-    return _fault(row, Anchor(before.seq, before.hash), None)
+    return _fault(row, Link(before.seq, before.hash), None)
 
 
-def _head(connection: Connection) -> Anchor:
+def _head(connection: Connection) -> Link:
     row = connection.execute(select(ledger_head.c.seq, ledger_head.c.hash)).one_or_none()
-    return Anchor(0, "") if row is None else Anchor(row.seq, row.hash)
+    return Link(0, "") if row is None else Link(row.seq, row.hash)
 
 
 def verify(engine: Engine, against: Anchor | None = None) -> VerifyResult:
-    """Recompute the whole chain in one pass and constant memory, up to its first break.
+    """Recompute both chains, each in one pass and constant memory up to its first break, and the rows of all events.
 
-    An anchor taken earlier must still be part of the chain.
+    An anchor taken earlier must still be part of them.
     """
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         head = _head(connection)
-        previous, n, erased = Anchor(0, GENESIS), 0, 0
-        for row in _stream(connection, head.seq):
-            n += 1
-            why = _fault(row, previous, against)
-            if why:
-                return VerifyResult(False, n, erased, row["seq"], why, head)
-            erased += row["payload"] is None
-            previous = Anchor(row["seq"], row["hash"])
-        return _final(head, previous, against, n, erased)
+        n, erased, bad, why = _verify_decisions(connection, head, Link(against.seq, against.hash) if against else None)
+        found = event_verification.verify(connection, against.event if against else None)
+    newest = Anchor(head.seq, head.hash, found.head.seq, found.head.hash)
+    whys = " ".join(filter(None, (why, found.why)))
+    return VerifyResult(not whys, n, erased, bad, whys, newest, found.n, found.first_bad_seq)
+
+
+def _verify_decisions(connection: Connection, head: Link, against: Link | None) -> tuple[int, int, int | None, str]:
+    """Number of decisions read and of erased ones, where the chain breaks, and why."""
+    previous, n, erased = Link(0, GENESIS), 0, 0
+    for row in _stream(connection, head.seq):
+        n += 1
+        if why := _fault(row, previous, against):
+            return n, erased, row["seq"], why
+        erased += row["payload"] is None
+        previous = Link(row["seq"], row["hash"])
+    why = _fault_at_end(head, previous, against)
+    return n, erased, min(head.seq, previous.seq) + 1 if why else None, why
 
 
 # Decisions with their payloads and erasures.
@@ -175,7 +155,7 @@ def _stream(connection: Connection, last: int) -> Iterator[RowMapping]:
         after = rows[-1]["seq"]
 
 
-def _fault(row: RowMapping, previous: Anchor, against: Anchor | None) -> str:
+def _fault(row: RowMapping, previous: Link, against: Link | None) -> str:
     seq, stated, bound = row["seq"], row["hash"], row["payload_hash"]
     if seq != previous.seq + 1:
         return f"expected sequence number {previous.seq + 1}, found {seq}: records are missing or re-numbered."
@@ -192,14 +172,12 @@ def _fault(row: RowMapping, previous: Anchor, against: Anchor | None) -> str:
     return ""
 
 
-def _final(head: Anchor, last: Anchor, against: Anchor | None, n: int, erased: int) -> VerifyResult:
-    why = ""
+def _fault_at_end(head: Link, last: Link, against: Link | None) -> str:
     if head != last:
-        why = (
+        return (
             f"expected the head at {head.seq} ({head.hash or 'no head row'}), the last record is {last.seq} "
             f"({last.hash}): records were cut off or the head was moved."
         )
-    elif against is not None and against.seq > last.seq:
-        why = f"expected the anchored record {against.seq}, the chain ends at {last.seq}: records were cut off."
-    bad = None if not why else min(head.seq, last.seq) + 1
-    return VerifyResult(not why, n, erased, bad, why, head)
+    if against is not None and against.seq > last.seq:
+        return f"expected the anchored record {against.seq}, the chain ends at {last.seq}: records were cut off."
+    return ""

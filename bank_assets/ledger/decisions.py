@@ -11,9 +11,11 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Engine, Table, delete, func, insert, select
+from sqlalchemy import ColumnElement, Engine, Table, delete, func, select
 
-from bank_assets.ledger.chain import CHAINED, RECORDS, hash_in_order, payload_hash
+from bank_assets.ledger import events
+from bank_assets.ledger.chain import RECORDS
+from bank_assets.ledger.digests import CHAINED, hash_in_order, payload_hash
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import decisions, erasures, payloads
 from bank_assets.ledger.records import Decision, Draft, Found
@@ -218,9 +220,8 @@ def erase(
         gone = delete(payloads).where(*where).returning(payloads.c.decision_id)
         ids = connection.execute(gone).scalars().all()
         if ids:
-            connection.execute(
-                insert(erasures), [{"decision_id": i, "at": now, "actor": actor, "reason": reason} for i in ids]
-            )
+            with events.recording(connection, kind="erasure.recorded", subject="", actor=actor) as event:
+                event.insert(erasures, [{"decision_id": i, "at": now, "actor": actor, "reason": reason} for i in ids])
     return len(ids)
 
 

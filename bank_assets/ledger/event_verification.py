@@ -10,9 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, Table, or_, select
 
 from bank_assets.ledger.bound_rows import BOUND, row_digest, statement
-from bank_assets.ledger.chain import GENESIS, Anchor
-from bank_assets.ledger.events import COVERED, event_hash, uncovered
-from bank_assets.ledger.models import decisions, event_head, events
+from bank_assets.ledger.events import COVERED, GENESIS, Link, event_hash, uncovered
+from bank_assets.ledger.models import decisions, erasures, event_head, events
 
 _CHUNK: Final = 2_000
 _Group = tuple[str, int | None]  # a table and the number of an event, None for rows that belong to none
@@ -26,32 +25,51 @@ class EventsResult:
     n: int  # events read
     first_bad_seq: int | None  # number of the event at which the chain or its rows first break, None if ok or unknown
     why: str  # what is wrong there, "" if ok
-    head: Anchor
+    head: Link
 
 
-def verify(connection: Connection, against: Anchor | None = None) -> EventsResult:
+def verify(connection: Connection, against: Link | None = None) -> EventsResult:
     """Recompute the chain of events and the digests of their rows, up to the first break of the chain.
 
     The connection must read one state of the database throughout. An anchor taken earlier must still be part.
     """
-    row = connection.execute(select(event_head)).one_or_none()
-    head = Anchor(0, "") if row is None else Anchor(row.seq, row.hash)
-    rows = _Rows(connection, "" if row is None else row.salt)
-    last, n = Anchor(0, GENESIS), 0
+    newest = head(connection)
+    rows = _Rows(connection, connection.execute(select(event_head.c.salt)).scalar() or "")
+    last, n = Link(0, GENESIS), 0
     try:
-        for chunk in _chunks(connection, head.seq):
+        for chunk in _chunks(connection, newest.seq):
             for event in chunk:
                 n += 1
                 if why := _fault(event, last, against):
-                    return EventsResult(False, n, event["seq"], why, head)
-                last = Anchor(event["seq"], event["hash"])
+                    return EventsResult(False, n, event["seq"], why, newest)
+                last = Link(event["seq"], event["hash"])
             rows.read(chunk)
-        if why := _fault_at_end(head, last, against):
-            return EventsResult(False, n, min(head.seq, last.seq) + 1, why, head)
-        bad, why = rows.fault(head.seq)
+        if why := _fault_at_end(newest, last, against):
+            return EventsResult(False, n, min(newest.seq, last.seq) + 1, why, newest)
+        bad, why = rows.fault(newest.seq)
     except ValueError as error:
         bad, why = last.seq + 1, f"expected JSON in every stored value, found that one cannot be read: {error}."
-    return EventsResult(not why, n, bad, why, head)
+    return EventsResult(not why, n, bad, why, newest)
+
+
+def head(connection: Connection) -> Link:
+    """Position and hash of the newest event."""
+    row = connection.execute(select(event_head.c.seq, event_head.c.hash)).one_or_none()
+    return Link(0, "") if row is None else Link(*row)
+
+
+def fault_of_erasure(connection: Connection, decision_id: str) -> str:
+    """What is wrong with the erasure of a decision's payload; "" if nothing is, or if none is on record.
+
+    Erasures older than the events are verified with all others only.
+    """
+    seq = connection.execute(select(erasures.c.event_seq).where(erasures.c.decision_id == decision_id)).scalar()
+    if seq is None:
+        return ""
+    stated = connection.execute(select(events.c.content).where(events.c.seq == seq)).scalar() or {}
+    found = connection.execute(select(erasures).where(erasures.c.event_seq == seq)).all()
+    digests, part = [row_digest(erasures, row, "") for row in found], stated.get("rows", {}).get("erasures")
+    return "" if part == statement(digests) else _differ("erasures", seq, digests, part)
 
 
 def _chunks(connection: Connection, last: int) -> Iterator[Sequence[RowMapping]]:
@@ -66,7 +84,7 @@ def _chunks(connection: Connection, last: int) -> Iterator[Sequence[RowMapping]]
             return
 
 
-def _fault(event: RowMapping, previous: Anchor, against: Anchor | None) -> str:
+def _fault(event: RowMapping, previous: Link, against: Link | None) -> str:
     seq, stated = event["seq"], event["hash"]
     if seq != previous.seq + 1:
         return f"expected event {previous.seq + 1}, found {seq}: events are missing or re-numbered."
@@ -85,7 +103,7 @@ def _fault(event: RowMapping, previous: Anchor, against: Anchor | None) -> str:
     return ""
 
 
-def _fault_at_end(head: Anchor, last: Anchor, against: Anchor | None) -> str:
+def _fault_at_end(head: Link, last: Link, against: Link | None) -> str:
     if head != last:
         return (
             f"expected the head of the events at {head.seq} ({head.hash or 'no head row'}), the last event is "

@@ -15,10 +15,10 @@ hashes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -37,8 +37,16 @@ from bank_assets.ledger.bound_rows import BOUND, bound, person_columns, row_dige
 from bank_assets.ledger.engine import read, utc_now
 from bank_assets.ledger.models import canonical_json, event_head, events, ledger_head
 
+GENESIS: Final = "0" * 64  # `previous_hash` of the first record of a chain
 COVERED: Final = "ledger.covered"  # kind of the event about rows that belong to no event
 _CHAINED: Final = tuple(column.name for column in events.columns if column.name != "hash")
+
+
+class Link(NamedTuple):
+    """Position and hash of a record in its chain; (0, 64 zeros) before the first one."""
+
+    seq: int
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,18 @@ def of(engine: Engine, subject: str) -> list[Event]:
     return [
         Event(*row) for row in read(engine, select(events).where(events.c.subject == subject).order_by(events.c.seq))
     ]
+
+
+def about(connection: Connection, subjects: Collection[str]) -> list[Event]:
+    """Every event about some subjects, oldest first."""
+    query = select(events).where(events.c.subject.in_(subjects)).order_by(events.c.seq)
+    return [Event(*row) for row in connection.execute(query)]
+
+
+def after(engine: Engine, seq: int, kinds: Collection[str], limit: int) -> list[Event]:
+    """At most `limit` events of some kinds with a number above `seq`, oldest first."""
+    query = select(events).where(events.c.seq > seq, events.c.kind.in_(kinds)).order_by(events.c.seq).limit(limit)
+    return [Event(*row) for row in read(engine, query)]
 
 
 def latest(engine: Engine, kind: str, subject: str | None = None) -> Event | None:

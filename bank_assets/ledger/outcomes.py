@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, select
 
+from bank_assets.ledger import events
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
-from bank_assets.ledger.models import decisions, ledger_head, outcomes, payloads
+from bank_assets.ledger.models import decisions, outcomes, payloads
 
 
 class UnknownDecisionError(LedgerError):
@@ -67,7 +68,7 @@ def record(
     subject = f"decision:{decision_id}" if decision_id is not None else f"contact:{contact_id}"
     with writing(engine) as connection:
         # One report at a time, so that a repeated one finds the first, and row numbers follow the order of commits.
-        connection.execute(select(ledger_head).with_for_update()).one()
+        events.lock(connection)
         if decision_id is not None:
             contact_id = _contact_of(connection, decision_id)
         earlier = [OutcomeReport(*row) for row in connection.execute(_REPORTS.where(outcomes.c.subject == subject))]
@@ -77,17 +78,19 @@ def record(
         if same:
             return Recorded(same[0], is_new=False, corrects=False)
         now = utc_now()
-        statement = insert(outcomes).values(
-            subject=subject,
-            decision_id=decision_id,
-            contact_id=contact_id,
-            y=y,
-            duration=duration,
-            arrived_at=arrived_at or now,
-            recorded_at=now,
-            actor=actor,
-        )
-        recorded = OutcomeReport(*connection.execute(statement.returning(*_COLUMNS)).one())
+        report = {
+            "subject": subject,
+            "decision_id": decision_id,
+            "contact_id": contact_id,
+            "y": y,
+            "duration": duration,
+            "arrived_at": arrived_at or now,
+            "recorded_at": now,
+            "actor": actor,
+        }
+        with events.recording(connection, kind="outcomes.recorded", subject=decision_id or "", actor=actor) as event:
+            (row,) = event.insert(outcomes, [report])
+        recorded = OutcomeReport(*(getattr(row, name) for name in OutcomeReport.__dataclass_fields__))
         return Recorded(recorded, is_new=True, corrects=any(report.y != y for report in earlier))
 
 

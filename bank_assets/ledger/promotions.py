@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Engine, Select, insert, select
+from sqlalchemy import Engine, Select, select
 
+from bank_assets.ledger import events
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.models import promotions
 
@@ -49,19 +50,26 @@ def record(
     """Append one verdict; raises `ValueError` for an unknown kind or verdict."""
     if kind not in KINDS or decision not in VERDICTS:
         raise ValueError(f"expected a kind of {KINDS} and a verdict of {VERDICTS}, found {kind!r} and {decision!r}.")
-    statement = insert(promotions).values(
-        at=utc_now(),
-        as_of=as_of,
-        kind=kind,
-        from_version=from_version,
-        to_version=to_version,
-        decision=decision,
-        reasons=list(reasons),
-        evidence=dict(evidence),
-        actor=actor,
-    )
-    with writing(engine) as connection:
-        return Promotion(*connection.execute(statement.returning(*_COLUMNS)).one())
+    verdict = {
+        "at": utc_now(),
+        "as_of": as_of,
+        "kind": kind,
+        "from_version": from_version,
+        "to_version": to_version,
+        "decision": decision,
+        "reasons": list(reasons),
+        "evidence": dict(evidence),
+        "actor": actor,
+    }
+    content = {name: verdict[name] for name in ("kind", "decision", "from_version")}
+    with (
+        writing(engine) as connection,
+        events.recording(
+            connection, kind="promotion.recorded", subject=to_version or "", actor=actor, content=content
+        ) as event,
+    ):
+        (row,) = event.insert(promotions, [verdict])
+    return Promotion(*(getattr(row, name) for name in Promotion.__dataclass_fields__))
 
 
 def history(engine: Engine, *, limit: int = 200, promoted_only: bool = False, after: int = 0) -> list[Promotion]:

@@ -14,22 +14,27 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from bank_assets.core.alerts.alert import Alert, Episodes, Occurrence
+from bank_assets.core.alerts.campaign_catalogue import list_closed
 from bank_assets.core.alerts.catalogue import nothing_arrived
+from bank_assets.core.campaigns.life import Stage
 from bank_assets.landing.refusals import refusals
 from bank_assets.landing.register import read_manifest
-from bank_assets.ledger import promotions, responses
+from bank_assets.ledger import campaigns, events, feeds, promotions, responses
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.notifier import Notifier
 from bank_assets.resources.run_story import changed_at, failing_automation, finished_runs, story_of
 from bank_assets.sensors.recorded_facts import (
+    CAMPAIGN_EVENTS,
     alert_of_promotion,
     alert_of_response,
+    alerts_of_event,
     alerts_of_refusals,
     alerts_of_run,
     month_gates,
     new_failures,
 )
 from bank_assets.settings import Settings
+from bank_assets.store.list_states import states_of
 from bank_assets.store.warehouse import Warehouse
 
 CURSOR_VERSION: Final = 1
@@ -53,6 +58,8 @@ class AlertCursor:
         seen: ids of the runs seen within the overlap.
         promotion: id of the last promotions row seen.
         response: sequence number of the last judged day seen.
+        event: number of the last event about campaigns seen.
+        books: day up to which subscriptions were known, ISO, or "".
         episodes: problems that are open and reported.
     """
 
@@ -60,6 +67,8 @@ class AlertCursor:
     seen: tuple[str, ...] = ()
     promotion: int = 0
     response: int = 0
+    event: int = 0
+    books: str = ""
     episodes: Episodes = field(default_factory=Episodes)
 
     def to_json(self) -> str:
@@ -98,6 +107,7 @@ class Look:
             *self._runs(),
             *self._responses(),
             *self._promotions(),
+            *self._campaigns(),
             *new_failures(failing, self.cursor.episodes),
             *self._silence(),
         ]
@@ -132,6 +142,29 @@ class Look:
             return []
         self.cursor.promotion, run_of = rows[-1].id, self._runs_by_version()
         return [alert_of_promotion(row, run_of) for row in rows if before or self._is_recent(row.at)]
+
+    def _campaigns(self) -> list[Alert]:
+        """Lists made and closed, and objections."""
+        before = self.cursor.event
+        rows = events.after(self.engine, before, CAMPAIGN_EVENTS, ROWS_PER_LOOK)
+        self.cursor.event = rows[-1].seq if rows else before
+        reported = [row for row in rows if before or self._is_recent(row.at)]
+        return [*(alert for row in reported for alert in alerts_of_event(row, self.engine)), *self._closed()]
+
+    def _closed(self) -> list[Alert]:
+        """Lists whose window the subscriptions feed has covered since the last look."""
+        before, until = self.cursor.books, feeds.subscriptions_until(self.engine) or ""
+        if until <= before:
+            return []
+        self.cursor.books, lists = until, campaigns.lists(self.engine, ROWS_PER_LOOK)
+        with self.engine.connect() as connection:
+            states = states_of(connection, lists, self.now.date(), until)
+        when = Occurrence(self.now.isoformat(timespec="seconds"), as_of=until)
+        return [
+            list_closed(when, one.kept.id, one.kept.name, one.record.due)
+            for one in states
+            if one.record.stage is Stage.CLOSED and not one.record.ended_by and str(one.record.window_ends) > before
+        ]
 
     def _is_recent(self, at: str) -> bool:
         return datetime.fromisoformat(at) > self.now - FIRST_LOOK_BACK

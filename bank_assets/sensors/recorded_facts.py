@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from sqlalchemy import Engine
+
 from bank_assets.checks import load_stage_checks
-from bank_assets.core.alerts import catalogue
+from bank_assets.core.alerts import campaign_catalogue, catalogue
 from bank_assets.core.alerts.alert import Alert, Episodes, Occurrence, few, sentences
 from bank_assets.core.alerts.catalogue import NO_VERDICTS
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
+from bank_assets.ledger import campaigns
+from bank_assets.ledger.events import Event
+from bank_assets.ledger.list_life import CLOSED
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.resources.run_story import RunStory
@@ -29,6 +34,8 @@ REFUSED_FILES: Final = "no_delivery_is_refused"
 # If no month passes because all are held, these are reported.
 NO_MONTH_PASSES: Final = "a_month_passes_its_gate"
 MONTHS_HELD: Final = "no_month_is_held"
+MADE, OBJECTED = "list.made", "suppression.added"
+CAMPAIGN_EVENTS: Final = (MADE, CLOSED, OBJECTED)
 _REASONS: Final = 3
 _MOST_ALIKE: Final = 5  # more files that are refused for one reason at one look are one alert
 
@@ -184,6 +191,21 @@ def alert_of_response(row: Judged, economics: Economics) -> Alert:
         episode_id=row.episode_id,
         seq=row.seq,
     )
+
+
+def alerts_of_event(event: Event, ledger: Engine) -> list[Alert]:
+    """The alert of an event about campaigns."""
+    when = Occurrence(event.at)
+    if event.kind == OBJECTED:
+        n_persons = event.content.get("rows", {}).get("suppressions", {}).get("n", 0)
+        return [campaign_catalogue.objection_received(when, event.seq, n_persons)]
+    made = campaigns.get_list(ledger, event.subject)
+    if made is None:
+        return []
+    if event.kind == CLOSED:
+        due = f"Read what it brought. It was closed early: {event.content['reason']}"
+        return [campaign_catalogue.list_closed(when, made.id, made.name, due)]
+    return [campaign_catalogue.list_made(when, made.id, made.name, made.summary["called"]["n_calls"])]
 
 
 def new_failures(failing: Mapping[str, Alert], episodes: Episodes) -> list[Alert]:

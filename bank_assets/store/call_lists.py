@@ -20,6 +20,7 @@ from bank_assets.store.atomic_files import write_atomic
 
 CALLS: Final = "calls"
 HOLDOUT: Final = "holdout"
+GROUPS: Final = (CALLS, HOLDOUT)
 _FORMULA_STARTS: Final = (*"=+-@\t\r\n", "＝", "＋", "－", "＠")  # the full-width forms too
 COLUMNS: Final = (
     "list_id", "group", "rank", "contact_id", "contact_date", "probability", "probability_low", "probability_high",

@@ -73,7 +73,6 @@ ROWS_OF_METRICS = [
     lambda y, p, w: metrics.calibration_line(y, p, weights=w),
     lambda y, p, w: [x for one in metrics.calibration_table(y, p, weights=w) for x in (one.mean_proba, one.rate)],
     lambda y, p, w: fit_intercept(p, y, np.ones(len(p)) if w is None else w),
-    lambda y, p, w: [fit_affine(p, y, w)[name] for name in ("slope", "intercept")],
 ]
 
 
@@ -82,6 +81,14 @@ def test_whole_weights_are_repeated_contacts(number):
     measure = ROWS_OF_METRICS[number]
     assert measure(Y, OTHER, W) == pytest.approx(measure(Y[AGAIN], OTHER[AGAIN], None), rel=1e-9)
     assert measure(Y, OTHER, np.ones(N)) == measure(Y, OTHER, None)
+
+
+def test_platt_scaling_counts_the_effective_number_beside_its_prior():
+    slope, intercept = (fit_affine(OTHER, Y, 20.0 * W)[name] for name in ("slope", "intercept"))
+    assert (slope, intercept) == pytest.approx([fit_affine(OTHER, Y, W)[name] for name in ("slope", "intercept")])
+    few = np.where(np.arange(N) < 5, 400.0, 1.0)
+    assert abs(fit_affine(OTHER, Y, few)["slope"] - 1.0) < 0.2, "five contacts move no slope"
+    assert fit_affine(OTHER, Y, np.ones(N)) == fit_affine(OTHER, Y)
 
 
 SUMS_OF_COHORTS = [
@@ -150,13 +157,14 @@ class TestTraining:
         assert (calibrated[~np.isnan(raw)] != calibrate_rolling(raw, data, folds)[~np.isnan(raw)]).any()
         found = []
         for one, rows in ((replace(data, weights=times * 1.0), slice(None)), (data.rows(at), at)):
-            proba = raw[rows]
-            (step,) = calibrator_of(Recipe(sampler="smote"), proba, one)
-            found.append(candidate_metrics(calibrated[rows], one, folds, ECONOMICS) | {"slope": step["slope"]})
+            found.append(candidate_metrics(calibrated[rows], one, folds, ECONOMICS))
         effective = found[0].pop("effective_rows")
         assert effective < found[0].pop("rows") < found[1].pop("rows")
         for name in [name for name in found[0] if not name.startswith("rows_fold")]:
             assert found[0][name] == pytest.approx(found[1][name], rel=1e-6), name
+        weighted = replace(data, weights=np.where(data.is_subscribed, 3.0, 1.0))
+        steps = [calibrator_of(Recipe(sampler="smote"), raw, one)[0] for one in (data, weighted)]
+        assert steps[1]["intercept"] > steps[0]["intercept"]
 
     def test_a_cohort_needs_an_effective_number_of_rows(self, data):
         folds = time_folds(data.contact_dates, data.as_of)

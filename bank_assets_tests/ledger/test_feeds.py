@@ -50,7 +50,7 @@ def test_a_batch_is_one_event_and_the_same_rows_again_add_nothing(listed):
     assert (first.new, first.known, first.outcomes) == (3, 1, 2)
     assert (again.new, again.known, again.outcomes) == (0, 4, 0)
     event = events.latest(listed, "dispositions.recorded")
-    assert event.seq == 1
+    assert events.after(listed, 0, ("dispositions.recorded",), 9) == [event]
     assert event.content["rows"]["dispositions"]["n"] == 3
     assert event.content["rows"]["outcomes"]["n"] == 2
     assert "c-1" not in str(event)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
 
-from bank_assets.ledger import chain, decisions
+from bank_assets.ledger import chain, decisions, digests
 from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets.ledger.models import decisions as table
 from bank_assets.ledger.models import ledger_head, metadata, payloads
@@ -26,7 +26,9 @@ def drop_triggers(connection):
 
 
 def test_an_empty_ledger_verifies(ledger):
-    assert chain.verify(ledger) == chain.VerifyResult(True, 0, 0, None, "", chain.Anchor(0, chain.GENESIS))
+    anchor = chain.Anchor(0, chain.GENESIS, 0, chain.GENESIS)
+    assert chain.verify(ledger) == chain.VerifyResult(True, 0, 0, None, "", anchor, 0, None)
+    assert chain.Anchor.parse(f" {anchor} ") == anchor
 
 
 def test_appended_decisions_are_chained_in_order(ledger, draft):
@@ -93,7 +95,7 @@ def test_a_rewritten_record_with_a_new_hash_breaks_the_next_link(ledger, draft):
         drop_triggers(connection)
         row = dict(connection.execute(table.select().where(table.c.seq == 2)).mappings().one())
         row["decision"] = "do_not_call"
-        row["hash"] = chain.record_hash(row)
+        row["hash"] = digests.record_hash(row)
         connection.execute(update(table).where(table.c.seq == 2).values(**row))
     result = chain.verify(ledger)
     assert (result.ok, result.first_bad_seq) == (False, 3)

@@ -224,7 +224,7 @@ def test_keys_carry_scopes_and_are_not_stored(ledger, ledger_url):
 def test_suppressions_and_lists(ledger):
     assert campaigns.suppress(ledger, ["a", "b", "a"], reason="objection", actor="ana") == 2
     assert campaigns.suppress(ledger, ["a", "c"], reason="objection", actor="ana") == 1
-    assert campaigns.unsuppress(ledger, "b")
+    assert campaigns.unsuppress(ledger, "b", reason="by mistake", actor="bo")
     assert campaigns.suppressed(ledger) == {"a", "c"}
     made = campaigns.CampaignList(
         actor="ana",

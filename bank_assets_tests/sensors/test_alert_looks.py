@@ -22,6 +22,9 @@ from dagster._utils.error import SerializableErrorInfo
 
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.ledger import campaigns, events, list_life
+from bank_assets.ledger.campaign_models import subscriptions
+from bank_assets.ledger.engine import writing
 from bank_assets.sensors.alerts import ALERTS, AlertCursor
 from bank_assets_tests.sensors.alert_world import World, failing, kinds
 from bank_assets_tests.world.daemon import stored_instance
@@ -155,3 +158,36 @@ def test_alerts_reach_a_channel_through_the_sensor(tmp_path):
     assert "1 sent" in world.skip_message
     assert "failed attempt" in world.skip_message
     assert "s3cretword" not in world.skip_message
+
+
+def test_lists_made_and_closed_and_objections_are_reported_once(world):
+    engine = world.ledger.engine
+    about = {"actor": "ana", "model_version": "3", "model_digest": "d", "economics": {}, "content_digest": "e" * 64}
+    summary, request = {"called": {"n_calls": 20}}, {"last_day": "2010-11-20"}
+    early, late = (
+        campaigns.keep_list(engine, campaigns.CampaignList(name=name, summary=summary, request=request, **about))
+        for name in ("early.csv", "late.csv")
+    )
+    for one, kind, content in (
+        (early, list_life.CLOSED, {"reason": "strike"}),
+        (late, list_life.EXPORTED, {"group": "calls"}),
+    ):
+        list_life.note(engine, one.id, kind=kind, actor="ana", content=content, check=lambda _: None)
+    with writing(engine) as connection:
+        content = {"rows": {"suppressions": {"n": 3}}}
+        events.append(connection, kind="suppression.added", subject="", content=content, actor="ana")
+    alerts = world.look()
+    assert kinds(alerts) == ["list_made", "list_made", "list_closed", "objection"]
+    assert "It was closed early: strike" in alerts[2]["action"]
+    assert (alerts[1]["subject"], alerts[3]["title"]) == (late.id, "3 objections were received")
+    assert world.look() == []
+    with writing(engine) as connection:
+        at = "2010-12-19"
+        row = {"customer_id": "k-1", "kind": "subscribed", "on_day": at, "arrived_at": at, "recorded_at": at,
+               "actor": "books", "source": "file"}  # fmt: skip
+        with events.recording(connection, kind="subscriptions.recorded", subject="", actor="books") as event:
+            event.insert(subscriptions, [row])
+    (closed,) = world.look()
+    assert (closed["kind"], closed["subject"]) == ("list_closed", late.id)
+    assert closed["action"] == "Read what it brought: all subscriptions up to 2010-12-19 are known."
+    assert world.look() == []

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from bank_assets.jobs import TAG_LOOP
+from bank_assets.ledger import campaigns
+from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.settings import Settings
 from bank_assets_tests.world.contacts import FIRST
@@ -31,6 +33,15 @@ def test_a_landed_file_requests_its_months_once(daemon, contacts):
     make_tables(daemon.settings, ["2020-01", "2020-02", "2020-03"])
     assert daemon.look(CONTACTS) == []
     assert "every delivered month is made" in daemon.said[CONTACTS]
+
+
+def test_an_objection_of_a_delivered_disposition_holds_from_the_next_look_on(daemon):
+    folder = daemon.settings.landing / "outcomes"
+    folder.mkdir(parents=True)
+    (folder / "calls.csv").write_text("contact_id,disposition,called_at\nc1,objection,2020-01-03\n")
+    assert daemon.look(CONTACTS) == []
+    with opened_ledger(daemon.settings.ledger_url) as engine:
+        assert campaigns.suppressed(engine) == {"c1"}
 
 
 def test_the_same_delivery_twice_requests_nothing(daemon, contacts):

@@ -1,6 +1,7 @@
 """Hashes of fixed records never change, because anchors and copies kept elsewhere must verify after any release."""
 
-from bank_assets.ledger.chain import CHAINED, GENESIS, hash_in_order, payload_hash, record_hash
+from bank_assets.ledger.digests import CHAINED, hash_in_order, payload_hash, record_hash
+from bank_assets.ledger.events import GENESIS
 from bank_assets.ledger.models import canonical_json
 
 PAYLOADS = (

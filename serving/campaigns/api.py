@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -23,8 +24,10 @@ from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Eco
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
+from serving.campaigns.call_lists import CampaignContacts, ScoredList
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
-from serving.campaigns.schemas import PlanRequest, RulesRequest, ValueByBalance
+from serving.campaigns.schemas import ListRequest, PlanRequest, PlanTerms, RulesRequest, ValueByBalance
+from serving.campaigns.shown import shown_of
 from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads, check_date, decoded
@@ -78,10 +81,10 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
     return plan
 
 
-def contacts_of(request: PlanRequest, payloads: Payloads) -> list[PredictionRequest]:
-    """The contacts of a plan request."""
+def contacts_of(parts: Sequence[msgspec.Raw], payloads: Payloads) -> list[PredictionRequest]:
+    """The contacts of a request."""
     contacts, errors = [], []
-    for position, part in enumerate(request.contacts):
+    for position, part in enumerate(parts):
         try:
             contact = payloads.request_of(decoded(part))
         except PayloadError as error:
@@ -98,7 +101,7 @@ def contacts_of(request: PlanRequest, payloads: Payloads) -> list[PredictionRequ
 
 
 def economics_by_contact(
-    contacts: Sequence[PredictionRequest], request: PlanRequest, economics: Economics, scored: ScoredCampaign
+    contacts: Sequence[PredictionRequest], request: PlanTerms, economics: Economics, scored: ScoredCampaign
 ) -> tuple[Economics, ScoredCampaign]:
     """Cost and value of each contact: its own, else the request's value by balance, else the platform's."""
     if request.value_by_balance is not None:
@@ -130,25 +133,28 @@ def _value_by_balance(requested: ValueByBalance, contract: Contract) -> BalanceV
     return BalanceValue(requested.share, requested.minimum_eur, requested.maximum_eur, money[0])
 
 
-def plan_campaign(
-    request: PlanRequest,
-    champion: Champion,
-    published: PublishedState,
-    default: PlanSettings,
-    suppression: SuppressionList,
-    payloads: Payloads,
-) -> dict[str, Any]:
-    """The answer to a plan request. Its suppressions add to the platform's; nothing takes a person off that list.
+def scored_contacts(
+    request: PlanRequest | ListRequest, champion: Champion, published: PublishedState, payloads: Payloads
+) -> ScoredList:
+    """The contacts of a request, scored; its `list_id` seeds the draws."""
+    parts, name = request.contacts or [], request.list_id or ""
+    contacts, digest = contacts_of(parts, payloads), hashlib.sha256(b"\n".join(bytes(one) for one in parts))
+    day = request.contact_date or dt.datetime.now(dt.UTC).date()
+    scored = score_contacts(contacts, day, champion, published, payloads)
+    return ScoredList(name, "", CampaignContacts(digest.hexdigest(), contacts, []), scored, name)
+
+
+def planned_under(
+    request: PlanTerms, chosen: ScoredList, default: PlanSettings, suppression: SuppressionList
+) -> tuple[ScoredList, PlannedCampaign]:
+    """The plan of a request. Its suppressions add to the platform's; nothing takes a person off that list.
 
     Raises:
         EconomicsError, PlanError, HoldoutError, ExplorationError, SuppressionError: an amount, limit, share or rule is
             unusable.
     """
-    check_date(request.contact_date)
-    contacts, economics = contacts_of(request, payloads), economics_of(request.economics, default.economics)
-    day = request.contact_date or dt.datetime.now(dt.UTC).date()
-    scored = score_contacts(contacts, day, champion, published, payloads)
-    by_contact, scored = economics_by_contact(contacts, request, economics, scored)
+    economics = economics_of(request.economics, default.economics)
+    by_contact, scored = economics_by_contact(chosen.read.contacts, request, economics, chosen.scored)
     limits, rules = CallLimits(request.budget_eur, request.capacity), request.rules or RulesRequest()
     learning = request.learning
     settings = PlanSettings(
@@ -159,7 +165,24 @@ def plan_campaign(
         learning=default.learning if learning is None else LearningBudget(**msgspec.structs.asdict(learning)),
     )
     suppression = SuppressionList.of([*suppression.customer_ids, *request.suppressed])
-    return _answer(plan_contacts(scored, settings, suppression, request.list_id), economics)
+    chosen = replace(chosen, scored=scored)
+    return chosen, plan_contacts(scored, settings, suppression, chosen.seed)
+
+
+def plan_campaign(
+    request: PlanRequest,
+    champion: Champion,
+    published: PublishedState,
+    default: PlanSettings,
+    suppression: SuppressionList,
+    payloads: Payloads,
+) -> dict[str, Any]:
+    """The answer to a plan request; errors are those of `planned_under`."""
+    check_date(request.contact_date)
+    chosen = scored_contacts(request, champion, published, payloads)
+    chosen, planned = planned_under(request, chosen, default, suppression)
+    economics = economics_of(request.economics, default.economics)
+    return {**_answer(planned, economics), "shown": shown_of(chosen, planned)}
 
 
 def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import value_text
-from bank_assets.core.economics.planner import PlanSettings
+from bank_assets.core.economics.call_plan import HELD_OUT
+from bank_assets.core.economics.planner import PlanError, PlanSettings
 from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.ids import new_id
-from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
+from bank_assets.store.call_lists import CALLS, GROUPS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
 from bank_assets.store.list_designs import ListDesigns
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
@@ -28,9 +29,10 @@ from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads
 from serving.decisions.schemas import PredictionRequest
 from serving.decisions.uploads import BatchError, csv_rows
-from serving.web.problems import FieldError, NotFoundError, PayloadError
+from serving.web.problems import ConflictError, FieldError, NotFoundError, PayloadError
 from serving.web.remembered import Remembered
 
+HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
 REMEMBERED: Final = 4  # scored lists kept in memory; 100,000 contacts take some 60 MB
 
 
@@ -45,16 +47,17 @@ class CampaignContacts:
 
 @dataclass(frozen=True, slots=True)
 class ScoredList:
-    """A campaign file, read and scored as the plan of its days."""
+    """Contacts of a file or of a request, read and scored as the plan of their days.
 
-    file: CampaignFile
+    The seed names the list in the draws of its explorers and its hold-out group. A file's follows from its name and
+    content: the same file, the same draws.
+    """
+
+    name: str  # for people
+    key: str  # of the file, "" for the contacts of a request
     read: CampaignContacts
     scored: ScoredCampaign
-
-    @property
-    def seed(self) -> str:
-        """Names the list in the draws of its explorers and its hold-out group: the same file, the same draws."""
-        return f"{self.file.name}-{self.read.digest[:16]}"
+    seed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +72,46 @@ class CallLists:
     payloads: Payloads
     _scored: Remembered[ScoredList] = field(default_factory=lambda: Remembered(REMEMBERED))
 
-    def planned(
-        self, key: str, settings: PlanSettings, champion: Champion, published: PublishedState
-    ) -> tuple[ScoredList, PlannedCampaign]:
-        """Score a list, or remember its scores, and plan it under the suppression list as it is now.
-
-        Errors are those of `plan_contacts`.
-        """
+    def scored(self, key: str, champion: Champion, published: PublishedState) -> ScoredList:
+        """Score a file, or remember its scores."""
         file = self.files.get(key)
 
         def score() -> ScoredList:
             read = read_contacts(file.path, self.payloads, file.name)
             day = dt.date.fromisoformat(published.as_of)  # of the rows that state none
-            return ScoredList(file, read, score_contacts(read.contacts, day, champion, published, self.payloads))
+            scored = score_contacts(read.contacts, day, champion, published, self.payloads)
+            return ScoredList(file.name, key, read, scored, f"{file.name}-{read.digest[:16]}")
 
         try:
-            chosen = self._scored.get((key, file.stamp, champion.digest, published.digest), score)
+            return self._scored.get((key, file.stamp, champion.digest, published.digest), score)
         except FileNotFoundError:  # deleted since it was listed
             raise UnknownCampaignError(key) from None
+
+    def planned(
+        self, key: str, settings: PlanSettings, champion: Champion, published: PublishedState
+    ) -> tuple[ScoredList, PlannedCampaign]:
+        """Plan a file under the suppression list as it is now; errors are those of `plan_contacts`."""
+        chosen = self.scored(key, champion, published)
         return chosen, plan_contacts(chosen.scored, settings, self.suppressions.read(), chosen.seed)
 
     def keep_upload(self, name: str, content: bytes) -> CampaignFile:
         """Keep an analyst's list, after reading it once so that a file that does not fit is refused at once."""
         return self.files.keep(name, content, lambda path, known_as: read_contacts(path, self.payloads, known_as))
 
-    def keep(self, chosen: ScoredList, planned: PlannedCampaign, actor: str) -> CampaignList:
-        """Write the list's CSV files and put the list on record; its id is in every row of the files."""
+    def keep(
+        self,
+        chosen: ScoredList,
+        planned: PlannedCampaign,
+        actor: str,
+        revises: str | None = None,
+        check: Callable[[Connection], None] = lambda _: None,
+    ) -> CampaignList:
+        """Write the list's CSV files and put the list on record; its id is in every row of the files.
+
+        `check` raises within the transaction if the list that this one `revises` may not be replaced.
+        """
+        if not planned.plan.called.n_calls:
+            raise PlanError("call list: expected at least one call, found none under these settings; change them.")
         list_id, scored, settings = new_id(), planned.scored, planned.settings
         champion, as_of = scored.champion, scored.published.as_of
         scores = ListScores(
@@ -107,49 +124,68 @@ class CallLists:
             scored.persons if CUSTOMER_ID in scored.frame else None,
         )
         self.designs.keep(planned.plan, scores)
-        for group in (HOLDOUT, CALLS):
+        digests = {}
+        for group in GROUPS:
             content = csv_of(planned.plan, scores, list_id, group)
+            digests[group] = hashlib.sha256(content).hexdigest()
             self.kept.write(f"{list_id}-{group}.csv", content)
         summary = {name: part for name, part in planned.plan.summary().items() if name != "curve"}
         made = CampaignList(
             id=list_id,
             actor=actor,
-            name=chosen.file.name,
+            name=chosen.name,
             model_version=champion.version,
             model_digest=champion.digest,
             economics=settings.economics.to_dict(),
-            request={
-                "file_sha256": chosen.read.digest,
-                "budget_eur": settings.limits.budget_eur,
-                "capacity": settings.limits.capacity,
-                "rules": asdict(settings.rules),
-                "holdout_share": settings.holdout_share,
-                "holdout_seed": chosen.seed,  # of all draws
-                "learning": asdict(settings.learning),
-                "suppression_sha256": planned.suppression.digest,
-                "as_of": as_of,
-                "rows_rejected": len(chosen.read.rejected),
-            },
+            request=_made_under(chosen, planned, digests[HOLDOUT]),
             summary={**summary, "forecast": asdict(planned.forecast)},
-            content_digest=hashlib.sha256(content).hexdigest(),
+            content_digest=digests[CALLS],
             content_path=f"{list_id}-{CALLS}.csv",
+            revises=revises,
         )
-        return campaigns.keep_list(self.ledger, made)
+        return campaigns.keep_list(self.ledger, made, check)
 
     def has_file(self, list_id: str) -> bool:
         """True if the files of a kept list are still there."""
         return self.kept.has(f"{list_id}-{CALLS}.csv")
 
-    def content(self, list_id: str, group: str) -> bytes:
-        """A CSV file of a kept list."""
-        kept = campaigns.get_list(self.ledger, list_id)
-        is_known = kept is not None and group in (CALLS, HOLDOUT)
-        content = self.kept.read(f"{list_id}-{group}.csv") if is_known else None
+    def content(self, kept: CampaignList, group: str) -> bytes:
+        """A CSV file of a kept list; a `ConflictError` if it is not the one on record."""
+        content = self.kept.read(f"{kept.id}-{group}.csv") if group in GROUPS else None
         if content is None:
             raise NotFoundError(
-                f"call list: expected one on record with its file, found none with id {list_id[:40]!r}."
+                f"call list {kept.id}: expected its file of {' or '.join(GROUPS)}, found none of {group[:40]!r}; "
+                "make the list again."
+            )
+        digest = kept.content_digest if group == CALLS else kept.request.get(HOLDOUT_DIGEST)
+        if digest not in (None, found := hashlib.sha256(content).hexdigest()):
+            raise ConflictError(
+                f"call list {kept.id}: expected its file of {group} with the SHA-256 {digest}, found {found}: "
+                "it was changed on disk. Restore it from a backup, or make the list again; nobody may call by it."
             )
         return content
+
+
+def _made_under(chosen: ScoredList, planned: PlannedCampaign, holdout_sha256: str) -> dict[str, Any]:
+    """What a list is made under, from which its groups can be drawn again."""
+    settings, plan = planned.settings, planned.plan
+    days = planned.scored.contact_date[plan.is_called | (plan.reason == HELD_OUT)]
+    return {
+        "list_key": chosen.key,
+        "file_sha256": chosen.read.digest,
+        HOLDOUT_DIGEST: holdout_sha256,
+        "first_day": str(days.min()),
+        "last_day": str(days.max()),
+        "budget_eur": settings.limits.budget_eur,
+        "capacity": settings.limits.capacity,
+        "rules": asdict(settings.rules),
+        "holdout_share": settings.holdout_share,
+        "holdout_seed": chosen.seed,  # of all draws
+        "learning": asdict(settings.learning),
+        "suppression_sha256": planned.suppression.digest,
+        "as_of": planned.scored.published.as_of,
+        "rows_rejected": len(chosen.read.rejected),
+    }
 
 
 def example_list(day: str, contract: Contract) -> str:

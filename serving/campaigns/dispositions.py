@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from bank_assets.contract.feeds import DISPOSITION_FEED
 from bank_assets.ledger import campaigns, feeds
-from serving.feeds.reports import FeedAnswer, FeedReports
+from serving.feeds.reports import FeedAnswer, FeedReports, Origin
 from serving.feeds.view_models import DispositionsView
 from serving.web.access import identity_of
 from serving.web.problems import FieldError, NotFoundError, PayloadError
@@ -46,13 +46,12 @@ async def report(
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise PayloadError(FieldError("file", "a CSV file", "nothing"))
-    content, name, actor = await file.read(), file.filename, identity_of(request).name
+    content, origin = await file.read(), Origin(identity_of(request).name, "page", file.filename, list_id)
 
     def take() -> DispositionsView:
         if campaigns.get_list(ledger, list_id) is None:
             raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
-        where = {"actor": actor, "source": "page", "file_name": name, "list_id": list_id}
-        return dispositions_view(ledger, list_id, feed_reports.take_csv(DISPOSITION_FEED, content, **where))
+        return dispositions_view(ledger, list_id, feed_reports.take_csv(DISPOSITION_FEED, content, origin))
 
     part = await asyncio.to_thread(take)
     return show(request, PartPage("What the calls came to", part), part)

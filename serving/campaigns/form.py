@@ -44,7 +44,7 @@ def plan_form(sent: Mapping[str, Any], default: PlanSettings, signs: NumberSigns
         "learning_eur": "" if learning.maximum_eur is None else number_text(learning.maximum_eur, signs),
     }
     texts = {name: str(sent.get(name, own.get(name, ""))).strip(SPACE) for name in FIELDS}
-    return PlanForm(str(sent.get("list", "")).strip(), **texts)
+    return PlanForm(str(sent.get("list", "")).strip(), **texts, revises=str(sent.get("revises", "")).strip())
 
 
 def settings_of(form: PlanForm, default: PlanSettings, signs: NumberSigns) -> PlanSettings:

@@ -49,18 +49,9 @@ class ValueByBalance(Struct, frozen=True, forbid_unknown_fields=True):
     maximum_eur: Annotated[Amount, Meta(description="Value of the largest balances, EUR.")]
 
 
-class PlanRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Customers and limits; the answer says whom to call."""
+class PlanTerms(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Economics, rules and limits of a plan."""
 
-    contacts: Annotated[
-        list[msgspec.Raw],
-        Meta(
-            min_length=1,
-            max_length=100_000,
-            description="Objects as in POST /predictions, each with a contact_id. One may state its own `economics`: "
-            "what this call costs and what this subscription is worth.",
-        ),
-    ]
     contact_date: Annotated[dt.date | None, Meta(description="Day of the calls; default today (UTC).")] = None
     economics: Annotated[
         EconomicsRequest | None, Meta(description="Of contacts that state none; what is left out is the platform's.")
@@ -81,7 +72,47 @@ class PlanRequest(Struct, frozen=True, forbid_unknown_fields=True):
     learning: Annotated[
         LearningRequest | None, Meta(description="Calls to learn from; the platform's budget if left out.")
     ] = None
-    list_id: Annotated[
-        str,
-        Meta(min_length=1, max_length=64, pattern=PRINTABLE, description="Names the list; same name, same draws."),
-    ] = "plan"
+
+
+Contacts = Annotated[
+    list[msgspec.Raw],
+    Meta(
+        min_length=1,
+        max_length=100_000,
+        description="Objects as in POST /predictions, each with a contact_id. One may state its own `economics`: "
+        "what this call costs and what this subscription is worth.",
+    ),
+]
+ListName = Annotated[
+    str,
+    Meta(min_length=1, max_length=64, pattern=PRINTABLE, description="Names the list; same name, same draws."),
+]
+
+
+class PlanRequest(PlanTerms, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Customers and limits; the answer says whom to call."""
+
+    contacts: Contacts
+    list_id: ListName = "plan"
+
+
+class ListRequest(PlanTerms, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A plan to be put on record: of contacts under a name, or of a file that the platform keeps."""
+
+    contacts: Contacts | None = None
+    list_id: ListName | None = None
+    file: (
+        Annotated[
+            str,
+            Meta(
+                max_length=400,
+                pattern=PRINTABLE,
+                description="`delivered:<name>` or `uploaded:<name>`, as /campaign has.",
+            ),
+        ]
+        | None
+    ) = None
+    shown: Annotated[
+        dict[str, str] | None,
+        Meta(description="`shown` of the plan that somebody agreed to: 409 if the plan is another one now."),
+    ] = None

@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from bank_assets.core.economics.call_plan import CallPlan
-from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.charts import Chart
 from bank_assets.store.campaign_files import CampaignFile
 from serving.campaigns.call_lists import ScoredList
-from serving.feeds.view_models import DispositionsView
+from serving.campaigns.list_view_models import ListTable
 from serving.web.view_models import Notice, ProblemPart, Table, Tile, described
 
 
@@ -35,6 +34,7 @@ class PlanForm:
     )
     max_contacts: str = described("Largest number of contacts in a campaign, this one included; empty for no rule.")
     min_days: str = described("Fewest days since the last contact; empty for no rule.")
+    revises: str = described("Id of the list that the new one replaces, or empty.", default="")
 
     def hidden(self) -> list[tuple[str, str]]:
         """Name and value of each field, for a form that sends the plan again."""
@@ -64,25 +64,8 @@ class PlanView:
     holdout: list[str] = described("Sentences about the hold-out group and the size of its test.")
     learning: list[str] = described("Sentences about the explored calls: their cost, and who is out of reach.")
     rejected: list[str] = described("First rows of the file that do not fit, with line and reason.")
-
-
-@dataclass(frozen=True, slots=True)
-class CallListView:
-    """A call list on record, ready for download."""
-
-    template: ClassVar[str] = "partials/_call_list.html"
-    kept: CampaignList = described("The list on record.")
-    has_file: bool = described("True if its files are still kept.")
-    reported: DispositionsView = described("What its calls came to, and the form that reports it.")
-
-
-@dataclass(frozen=True, slots=True)
-class CallListPage:
-    """A call list on record, as a page."""
-
-    template: ClassVar[str] = "pages/call_list.html"
-    title: str = described("Title of the page.")
-    part: CallListView = described("The list.")
+    shown: str = described("What this plan rests on, as JSON for the form that makes the list.")
+    changed: Table = described("What is no longer as it was shown; no rows if nothing changed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +89,5 @@ class CampaignPage:
     plan: PlanView | None = described("The plan, None before a list is chosen.")
     fault: ProblemPart | None = described("What is wrong with the form, None if nothing is.")
     suppression: SuppressionView = described("The suppression list.")
-    kept: list[CampaignList] = described("Lists made earlier, the newest first.")
+    kept: ListTable = described("Lists made last.")
     kept_days: int = described("Days that an upload is kept.")

@@ -6,10 +6,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.economics.call_plan import DECILES, HELD_OUT, OUT_OF_REACH, REASON_TEXTS, CallPlan, Totals
+from bank_assets.core.economics.call_plan import (
+    BEYOND_LIMITS,
+    DECILES,
+    HELD_OUT,
+    OUT_OF_REACH,
+    REASON_TEXTS,
+    CallPlan,
+    Totals,
+)
 from bank_assets.core.economics.exploration import CENTS
 from bank_assets.core.economics.holdout import HoldoutError, detectable_lift, lift_test_size
 from bank_assets.core.words import pct
@@ -17,6 +26,7 @@ from bank_assets.reports.charts import Chart, Marker, Series
 from bank_assets.reports.formats import count, eur, number
 from serving.campaigns.call_lists import ScoredList
 from serving.campaigns.planning import PlannedCampaign
+from serving.campaigns.shown import Shown, changes, shown_of
 from serving.campaigns.view_models import PlanForm, PlanView
 from serving.web.view_models import GOOD, PLAIN, WATCH, Notice, Table, Tile
 
@@ -25,9 +35,9 @@ SHOWN_REJECTED: Final = 20
 ADVISED_HOLDOUT: Final = 0.1  # share for which the page gives the test's size while no contact is held out
 
 
-def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm) -> PlanView:
-    """Arrange a plan."""
-    plan, called = planned.plan, planned.plan.called
+def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm, shown: Shown | None = None) -> PlanView:
+    """Arrange a plan, beside what was `shown` earlier."""
+    plan, called, now = planned.plan, planned.plan.called, shown_of(chosen, planned)
     return PlanView(
         form=form,
         chosen=chosen,
@@ -44,6 +54,8 @@ def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm) -> P
         holdout=_holdout(planned),
         learning=_learning(planned),
         rejected=[one.sentence for one in chosen.read.rejected[:SHOWN_REJECTED]],
+        shown=msgspec.json.encode(now).decode(),
+        changed=changes(now if shown is None else shown, now),
     )
 
 
@@ -51,6 +63,11 @@ def _summary(plan: CallPlan) -> str:
     called = plan.called
     if not plan.everyone.n_calls:
         return "Nobody may be called: an objection or a rule excludes every contact"
+    if not called.n_calls and HELD_OUT in plan.excluded:
+        return "Everybody who is worth a call is held out, so nobody is called"
+    if not called.n_calls and plan.binding:
+        worth = plan.excluded.get(BEYOND_LIMITS, 0)
+        return f"The {' and the '.join(plan.binding)} allows no call; {count(worth)} customers are worth one"
     if not called.n_calls:
         return "Nobody is worth a call under these settings"
     return f"Call {count(called.n_calls)} customers, expect {eur(called.expected_profit_eur)} profit"

@@ -23,7 +23,7 @@ from serving.decisions.record_schemas import (
     SearchPage,
     VerifyAnswer,
 )
-from serving.decisions.records import Records
+from serving.decisions.records import Records, anchor_of
 from serving.decisions.schemas import Prediction
 from serving.decisions.scoring import DecisionRequest, prediction_of
 from serving.web.access import identity_of, note_decision
@@ -148,16 +148,19 @@ class AuditController(Controller):
     path = "/api/v1/audit"
     tags = ("audit",)
 
-    @get(
-        "/verify", operation_id="verify_chain", **secured("audit"), sync_to_thread=True, summary="Verify the hash chain"
-    )
+    @get("/verify", operation_id="verify_chain", **secured("audit"), sync_to_thread=True, summary="Verify the record")
     def verify(
         self,
         records: NamedDependency[Records],
         anchor_seq: Annotated[int | None, QueryParameter(ge=1, le=10**15, description="Anchor kept earlier.")] = None,
         anchor_hash: Annotated[str | None, QueryParameter(pattern="^[0-9a-f]{64}$")] = None,
+        anchor: Annotated[
+            str | None, QueryParameter(description="`anchor` of an earlier answer, instead of the other two.")
+        ] = None,
     ) -> VerifyAnswer:
-        """Recomputes every record (about 25,000 a second); an anchor also proves that no tail was cut off."""
+        """Recomputes both chains and all that they cover; an anchor also proves that nothing was cut off their ends."""
+        if anchor is not None:
+            return records.verify(anchor_of(anchor))
         if (anchor_seq is None) != (anchor_hash is None):
             raise PayloadError(FieldError("anchor_seq", "anchor_seq and anchor_hash together", "one of them"))
         return records.verify(chain.Anchor(anchor_seq, anchor_hash) if anchor_seq and anchor_hash else None)

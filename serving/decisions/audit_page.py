@@ -10,10 +10,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from bank_assets.ledger import chain
 from serving.decisions.form import labels_of
 from serving.decisions.page import view_of
-from serving.decisions.records import Records
+from serving.decisions.records import Records, anchor_of
 from serving.decisions.view_models import AuditPage, ChainView, RecordPage, ReplayView, SearchResults
 from serving.web.chrome import Page
 from serving.web.problems import FieldError, PayloadError
@@ -49,17 +48,10 @@ def audit(request: Request[Any, Any, Any], records: NamedDependency[Records]) ->
 
 @get("/audit/chain", name="page:audit:chain", sync_to_thread=True)
 def verify(request: Request[Any, Any, Any], records: NamedDependency[Records]) -> Response[Any]:
-    """Recompute the whole chain, and compare it with an anchor if one is given."""
-    seq, digest = _sent(request, "anchor_seq", "anchor_hash").values()
-    anchor, digest = None, digest.lower()
-    if seq or digest:
-        if not seq.isdecimal() or len(seq) > 15:
-            raise PayloadError(FieldError("anchor_seq", "the number kept with the hash", repr(seq[:40])))
-        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-            raise PayloadError(FieldError("anchor_hash", "64 hexadecimal digits", repr(digest[:70])))
-        anchor = chain.Anchor(int(seq), digest)
-    part = ChainView(records.verify(anchor), anchor is not None)
-    return show(request, PartPage("Chain of decisions", part), part)
+    """Recompute both chains and all that they cover, and compare them with an anchor if one is given."""
+    text = _sent(request, "anchor")["anchor"]
+    part = ChainView(records.verify(anchor_of(text) if text else None), bool(text))
+    return show(request, PartPage("Chain of records", part), part)
 
 
 @get("/audit/{decision_id:str}", name="page:audit:record", sync_to_thread=True)

@@ -147,7 +147,7 @@ class Replay(Struct, frozen=True):
 
 
 class VerifyAnswer(Struct, frozen=True):
-    """Result of a chain verification."""
+    """Result of a verification of both chains and of everything that they cover."""
 
     ok: bool
     records: int
@@ -156,6 +156,9 @@ class VerifyAnswer(Struct, frozen=True):
     why: str
     head_seq: int
     head_hash: str
+    events: int
+    first_bad_event: int | None
+    anchor: Annotated[str, Meta(description="Newest record of both chains, to be kept elsewhere.")]
 
 
 class ErasureRequest(Struct, frozen=True, forbid_unknown_fields=True):

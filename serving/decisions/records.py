@@ -139,9 +139,12 @@ class Records:
         return SearchPage(rows, None if found.next_cursor is None else str(found.next_cursor))
 
     def verify(self, anchor: chain.Anchor | None) -> VerifyAnswer:
-        """Verify the whole chain."""
+        """Verify the whole record."""
         found = chain.verify(self.engine, anchor)
-        return from_record(VerifyAnswer, found, records=found.n, head_seq=found.head.seq, head_hash=found.head.hash)
+        head = found.head
+        return from_record(
+            VerifyAnswer, found, records=found.n, head_seq=head.seq, head_hash=head.hash, anchor=str(head)
+        )
 
     def replay(self, decision: Decision) -> Replay:
         """Score the recorded inputs with the recorded model version again and compare the numbers to the last bit.
@@ -238,6 +241,15 @@ def iso_time(name: str, text: str | None, *, keeps_day: bool = False) -> str | N
     if (found := utc_text(text, keeps_day=keeps_day)) is None:
         raise PayloadError(FieldError(name, "an ISO date or time, UTC if no zone is given", found_words(text)))
     return found
+
+
+def anchor_of(text: str) -> chain.Anchor:
+    """An anchor that a client sent as text."""
+    try:
+        return chain.Anchor.parse(text)
+    except ValueError:
+        expected = "what an earlier verification answered, number:hash:number:hash"
+        raise PayloadError(FieldError("anchor", expected, found_words(text))) from None
 
 
 def _cursor(text: str | None) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Annotated, Any, Final
@@ -52,21 +52,25 @@ class FeedAnswer(msgspec.Struct, frozen=True):
     errors: list[RefusedRow]
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who reports, through which door, in which file; `list_id` is the list of rows that name none."""
+
+    actor: str
+    source: str
+    file_name: str = ""
+    list_id: str | None = None
+
+
 class FeedReports:
     """Puts reports on record; an objection holds in this process when the answer leaves."""
 
     def __init__(self, ledger: Engine, suppressions: Suppressions, contract: Contract) -> None:
         self._ledger, self._suppressions, self._contract = ledger, suppressions, contract
 
-    def take_csv(
-        self, feed: Feed, content: bytes, *, actor: str, source: str, file_name: str = "", list_id: str | None = None
-    ) -> FeedAnswer:
-        """Record the rows of a CSV file; `list_id` is the list of rows that name none.
-
-        Raises:
-            PayloadError: the file does not fit as a whole.
-        """
-        stream, sent = io.BytesIO(content), SentText.of_file(self._contract, file_name)
+    def take_csv(self, feed: Feed, content: bytes, origin: Origin) -> FeedAnswer:
+        """Record the rows of a CSV file; raise `PayloadError` if it does not fit as a whole."""
+        stream, sent = io.BytesIO(content), SentText.of_file(self._contract, origin.file_name)
         check_is_text(stream)
         head, lines = read_rows(stream, encoding_of(stream, self._contract.encoding))
         header = header_of(head.columns, sent)
@@ -76,13 +80,11 @@ class FeedReports:
             expected = f"the columns {', '.join(needed)}, separated by ; , | or tabs, and optionally "
             raise PayloadError(FieldError("", expected + ", ".join(feed.optional), found))
         read = rows_of_text(feed, header, _at_most(list(islice(lines, MAX_ROWS + 1))), sent, dt.datetime.now(dt.UTC))
-        if list_id is not None:
-            read = replace(read, rows=[replace(row, list_id=row.list_id or list_id) for row in read.rows])
-        return self._record(feed, read, actor, source)
+        if origin.list_id is not None:
+            read = replace(read, rows=[replace(row, list_id=row.list_id or origin.list_id) for row in read.rows])
+        return self._record(feed, read, origin)
 
-    def take_json(
-        self, feed: Feed, rows: Sequence[msgspec.Raw], *, actor: str, source: str, file_name: str = ""
-    ) -> FeedAnswer:
+    def take_json(self, feed: Feed, rows: Sequence[msgspec.Raw], origin: Origin) -> FeedAnswer:
         """Record the rows of a JSON list."""
         of = row_type(feed)
         decode, schema = msgspec.json.Decoder(of).decode, inlined(of)
@@ -96,14 +98,14 @@ class FeedReports:
             except msgspec.ValidationError as error:
                 faults[line] = [_sentence(fault(str(error), schema, bytes(raw)))]
         columns = {name: [(getattr(row, name) or "").strip(SPACE) for row in found] for name in feed.names}
-        sent = SentText.of_file(self._contract, file_name)
+        sent = SentText.of_file(self._contract, origin.file_name)
         read = judged(feed, columns, lines, sent, dt.datetime.now(dt.UTC))
-        return self._record(feed, FeedRows(read.rows, faults | read.faults), actor, source)
+        return self._record(feed, FeedRows(read.rows, faults | read.faults), origin)
 
-    def _record(self, feed: Feed, read: FeedRows, actor: str, source: str) -> FeedAnswer:
+    def _record(self, feed: Feed, read: FeedRows, origin: Origin) -> FeedAnswer:
         record = feeds.record_dispositions if feed is DISPOSITION_FEED else feeds.record_subscriptions
         taken = Taken(refused=dict(read.faults))
-        taken.add(record(self._ledger, read.rows, actor=actor, source=source))
+        taken.add(record(self._ledger, read.rows, actor=origin.actor, source=origin.source))
         if taken.suppressed:
             self._suppressions.read()
         refused = sorted(taken.refused.items())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from litestar.enums import HttpMethod, ScopeType
 
 from serving.settings import ServingSettings
+from serving.web import idempotency
 from serving.web.access import (
     LOCAL,
     Access,
@@ -97,7 +98,11 @@ class RequestEnvelope:
             # Monitors and link checkers send HEAD, but routes only know GET: answer like GET, without the body.
             handled = {**scope, "method": HttpMethod.GET}
         try:
-            await self._app(handled, receive, send_with_headers)
+            key = headers.get(idempotency.HEADER)
+            if key is not None and idempotency.is_under_key(scope):
+                await idempotency.answer_once(self._app, handled, receive, send_with_headers, self._access.engine, key)
+            else:
+                await self._app(handled, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
             # An unknown path has no template; its text must not become a metric series or a log field.

@@ -15,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from bank_assets.contract.errors import ContractError
+from bank_assets.core.campaigns.life import LifeError
 from bank_assets.core.economics.economics import EconomicsError
 from bank_assets.core.economics.exploration import ExplorationError
 from bank_assets.core.economics.holdout import HoldoutError
@@ -142,7 +143,7 @@ STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((PlanError, HoldoutError, ExplorationError, SuppressionError), 422, "plan", "The limits cannot be used"),
     ((ValidationException,), 422, "parameters", "A parameter cannot be used"),
     (UNKNOWN, 404, "not-found", "Not on record"),
-    ((ConflictError,), 409, "conflict", "Contradicts what is on record"),
+    ((ConflictError, LifeError), 409, "conflict", "Contradicts what is on record"),
     ((SignatureError,), 401, "signature", "The message is not signed as it must be"),
     ((NotAuthenticatedError,), 401, "not-authenticated", "Credentials are needed"),
     ((ForbiddenError,), 403, "forbidden", "Not allowed"),

@@ -1,6 +1,6 @@
 """The stage of a call list and what is due next, derived from what is on record; nothing stores a stage.
 
-planned → made → exported → being called → outcomes arriving → closed, or withdrawn, or replaced by a revised version.
+made → exported → being called → outcomes arriving → closed, or withdrawn, or replaced by a revised version.
 Days are those of the data, not of the clock.
 """
 
@@ -16,7 +16,6 @@ from typing import Final
 class Stage(StrEnum):
     """Where a list stands."""
 
-    PLANNED = "planned"  # a saved plan, of which no list was made
     MADE = "made"
     EXPORTED = "exported"
     BEING_CALLED = "being_called"
@@ -48,11 +47,7 @@ ALLOWED: Final[Mapping[Action, tuple[Stage, ...]]] = {
     Action.CLOSE: _OPEN[1:],
 }
 """Stages in which each action is possible."""
-ENDED_BY: Final[Mapping[str, Stage]] = {
-    "list.closed": Stage.CLOSED,
-    "list.withdrawn": Stage.WITHDRAWN,
-    "list.revised": Stage.REPLACED,
-}
+ENDED_BY: Final[Mapping[str, Stage]] = {"list.closed": Stage.CLOSED, "list.withdrawn": Stage.WITHDRAWN}
 """Kind of an event on record -> the stage in which it leaves a list."""
 _INSTEAD: Final[Mapping[Stage, str]] = {
     Stage.MADE: "withdraw it if nobody shall call by it",
@@ -72,12 +67,13 @@ class ListRecord:
 
     Attributes:
         n_calls: contacts that it calls.
-        last_day: last day planned for a call; None for lists of earlier releases, which do not say.
+        last_day: last day planned for a call or a held-out customer; None where it is not on record.
         today: day up to which the data is known.
-        window_days: length of the attribution window after a call.
+        window_days: length of the attribution window, whose first day is the planned day of a call.
         is_exported: whether the calls were exported.
         ended_by: kind of the event that ended it, a key of `ENDED_BY`, or "".
-        reason: why it ended, or the id of the version that replaces it.
+        reason: why somebody ended it.
+        replaced_by: id of the list that revises it, or "".
         n_reported: contacts to call that have a disposition.
         last_call: day of the last call reported.
         subscriptions_until: last day that the subscriptions feed covers, None if nothing arrived yet.
@@ -90,6 +86,7 @@ class ListRecord:
     is_exported: bool = False
     ended_by: str = ""
     reason: str = ""
+    replaced_by: str = ""
     n_reported: int = 0
     last_call: date | None = None
     subscriptions_until: date | None = None
@@ -97,14 +94,16 @@ class ListRecord:
     @property
     def window_ends(self) -> date | None:
         """Last day on which a subscription counts for a call of the list."""
-        days = [day for day in (self.last_day, self.last_call) if day is not None]
-        return max(days) + timedelta(days=self.window_days) if days else None
+        day = self.last_day or self.last_call
+        return None if day is None else day + timedelta(days=self.window_days - 1)
 
     @property
     def stage(self) -> Stage:
         """Where the list stands."""
         if self.ended_by:
             return ENDED_BY[self.ended_by]
+        if self.replaced_by and not self.n_reported:
+            return Stage.REPLACED
         if not (self.is_exported or self.n_reported):
             return Stage.MADE
         if self._is_covered:
@@ -144,7 +143,7 @@ class ListRecord:
             case Stage.WITHDRAWN:
                 return f"Nobody may call by it. It was withdrawn: {self.reason}"
             case Stage.REPLACED:
-                return f"Use list {self.reason}, which replaces it."
+                return f"Use list {self.replaced_by}, which replaces it."
         raise AssertionError(self.stage)
 
     def check(self, action: Action, list_id: str) -> None:
@@ -153,7 +152,7 @@ class ListRecord:
         if stage in allowed:
             return
         names = " or ".join(one.text for one in allowed)
-        instead = f"use list {self.reason}" if stage is Stage.REPLACED else _INSTEAD.get(stage, _FINAL)
+        instead = f"use list {self.replaced_by}" if stage is Stage.REPLACED else _INSTEAD.get(stage, _FINAL)
         raise LifeError(
             f"call list {list_id}: to {action} it, expected a list that is {names}, found it {stage.text}; {instead}."
         )

@@ -101,12 +101,12 @@ def recalibrated_day_by_day(scored: ScoredContacts, days: DayArray) -> FloatArra
 def fit_affine(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray | None = None) -> dict[str, Any]:
     """Fit Platt scaling on out-of-sample predictions, (n,), with the slope shrunk to one.
 
-    Returns a step `{"kind": "affine", "slope": …, "intercept": …}` for the `calibrator` of decision.json: the identity
-    without contacts or with one class only.
+    Weights count as their effective number beside that prior. Returns a step `{"kind": "affine", "slope": …,
+    "intercept": …}` for the `calibrator` of decision.json: the identity without contacts or with one class only.
     """
     if bool(is_subscribed.all()) or not bool(is_subscribed.any()):
         return {"kind": "affine", "slope": 1.0, "intercept": 0.0}
-    log_odds, w = logit(raw), weights_or_ones(weights, len(raw))
+    log_odds, w = logit(raw), effective_weights(weights_or_ones(weights, len(raw)))
     design = np.column_stack([log_odds, np.ones(len(raw))])
     variance = float(np.average((log_odds - np.average(log_odds, weights=w)) ** 2, weights=w))
     penalty = np.diag([SLOPE_PRIOR * (variance or 1.0), INTERCEPT_PRIOR])

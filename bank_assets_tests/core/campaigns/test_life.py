@@ -6,7 +6,7 @@ import pytest
 
 from bank_assets.core.campaigns.life import ALLOWED, Action, LifeError, ListRecord, Stage
 
-LAST, LATER, END = date(2010, 11, 20), date(2010, 12, 1), date(2010, 12, 20)
+LAST, LATER, END = date(2010, 11, 20), date(2010, 12, 1), date(2010, 12, 19)
 
 
 def record(**facts):
@@ -23,17 +23,18 @@ CASES = [
     ({"is_exported": True, "n_reported": 4}, Stage.BEING_CALLED, "Call the other 6 of 10 contacts by 2010-11-20."),
     ({"n_reported": 4}, Stage.BEING_CALLED, "Call the other 6"),
     ({"n_reported": 4, "today": LATER}, Stage.OUTCOMES_ARRIVING, "Report what came of 6 calls. Deliver"),
-    ({"n_reported": 10}, Stage.OUTCOMES_ARRIVING, "Deliver the subscriptions up to 2010-12-20; none has arrived yet."),
+    ({"n_reported": 10}, Stage.OUTCOMES_ARRIVING, "Deliver the subscriptions up to 2010-12-19; none has arrived yet."),
     (
-        {"n_reported": 10, "last_call": date(2010, 11, 25), "subscriptions_until": END},
+        {"n_reported": 10, "last_day": None, "last_call": date(2010, 11, 25), "subscriptions_until": END},
         Stage.OUTCOMES_ARRIVING,
-        "Deliver the subscriptions up to 2010-12-25; they are known up to 2010-12-20.",
+        "Deliver the subscriptions up to 2010-12-24; they are known up to 2010-12-19.",
     ),
-    ({"n_reported": 10, "subscriptions_until": END}, Stage.CLOSED, "all subscriptions up to 2010-12-20 are known"),
+    ({"n_reported": 10, "subscriptions_until": END}, Stage.CLOSED, "all subscriptions up to 2010-12-19 are known"),
     ({"is_exported": True, "subscriptions_until": END}, Stage.CLOSED, "Read what it brought: all"),
     ({"n_reported": 1, "ended_by": "list.closed", "reason": "strike"}, Stage.CLOSED, "It was closed early: strike"),
     ({"ended_by": "list.withdrawn", "reason": "wrong file"}, Stage.WITHDRAWN, "It was withdrawn: wrong file"),
-    ({"ended_by": "list.revised", "reason": "L-2"}, Stage.REPLACED, "Use list L-2, which replaces it."),
+    ({"is_exported": True, "replaced_by": "L-2"}, Stage.REPLACED, "Use list L-2, which replaces it."),
+    ({"n_reported": 1, "replaced_by": "L-2"}, Stage.BEING_CALLED, "Call the other 9"),
     ({"n_reported": 9, "n_calls": 5}, Stage.OUTCOMES_ARRIVING, "Deliver the subscriptions"),
 ]
 

@@ -140,7 +140,7 @@ def test_an_objection_taken_by_another_process_holds_at_uploads_and_plans_at_onc
     assert not ours.current.covers("c-9")
     assert ours.read().covers("c-9")
     assert ours.current.covers("c-9")
-    campaigns.unsuppress(ledger, "c-9")
+    campaigns.unsuppress(ledger, "c-9", reason="mistake", actor="ana")
     assert not ours.read().covers("c-9")
 
 

@@ -82,9 +82,9 @@ def test_the_chain_is_verified_with_and_without_an_anchor(pages):
     decide(pages)
     head = chain.anchor(services(pages).ledger)
     assert soup_of(pages.get("/audit/chain")).select_one("[data-testid=chain]")["data-ok"] == "yes"
-    good = pages.get("/audit/chain", params={"anchor_seq": head.seq, "anchor_hash": head.hash}, headers=HTMX)
+    good = pages.get("/audit/chain", params={"anchor": str(head)}, headers=HTMX)
     assert "anchor" in soup_of(good).text
-    cut = pages.get("/audit/chain", params={"anchor_seq": head.seq + 5, "anchor_hash": head.hash})
+    cut = pages.get("/audit/chain", params={"anchor": f"{head.seq + 5}:{head.hash}"})
     assert soup_of(cut).select_one("[data-testid=chain]")["data-ok"] == "no"
-    for faulty in ({"anchor_seq": "1"}, {"anchor_seq": "x", "anchor_hash": "0" * 64}):
-        assert pages.get("/audit/chain", params=faulty).status_code == 422
+    for faulty in ("1", f"x:{'0' * 64}", f"1:{'0' * 64}:2"):
+        assert pages.get("/audit/chain", params={"anchor": faulty}).status_code == 422

@@ -206,6 +206,8 @@ def test_verification_finds_tampering_and_takes_an_anchor(client, payload):
     wrong = {"anchor_seq": 3, "anchor_hash": "0" * 64}
     assert "anchored" in client.get("/api/v1/audit/verify", params=wrong).json()["why"]
     assert client.get("/api/v1/audit/verify", params={"anchor_seq": 3}).status_code == 422
+    assert client.get("/api/v1/audit/verify", params={"anchor": good["anchor"]}).json()["ok"]
+    assert client.get("/api/v1/audit/verify", params={"anchor": "kept"}).status_code == 422
     from bank_assets.ledger.engine import writing
 
     with writing(client.app.state.services.ledger) as connection:

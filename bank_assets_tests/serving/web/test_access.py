@@ -89,6 +89,11 @@ def test_each_route_needs_its_scope(guarded, payload):
         ("POST", PATH): ("predict", payload),
         ("POST", f"{PATH}/batch"): ("predict", [payload]),
         ("POST", "/api/v1/campaigns/plan"): ("predict", {"contacts": [{**payload, "contact_id": "c"}]}),
+        ("POST", "/api/v1/lists"): (
+            "predict",
+            {"contacts": [{**payload, "contact_id": "c"}], "list_id": "a", "economics": {"value_eur": 900}},
+        ),
+        ("GET", "/api/v1/lists"): ("predict", None),
         ("GET", PATH): ("audit", None),
         ("GET", f"{PATH}/{made['id']}"): ("audit", None),
         ("POST", f"{PATH}/{made['id']}/replay"): ("audit", None),

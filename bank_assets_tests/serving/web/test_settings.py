@@ -4,9 +4,10 @@ import io
 import sys
 
 import pytest
+from sqlalchemy import text
 
 from bank_assets.ledger import accounts, chain, decisions
-from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.records import Draft
 from bank_assets.revision import git_revision
@@ -129,13 +130,24 @@ def test_verify_prints_an_anchor_that_it_takes_back(home, capsys):
     some_decisions(ledger_of(home), 3)
     assert main(["verify"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("ok: 3 decisions, 0 erased; anchor 3:")
+    assert out.startswith("ok: 3 decisions, 0 erased, 0 events; anchor 3:")
     anchor = out.split("anchor ")[1].strip()
     assert main(["verify", "--anchor", anchor]) == 0
     assert main(["verify", "--anchor", "3:" + "0" * 64]) == 1
     assert "BROKEN" in capsys.readouterr().out
     assert main(["verify", "--anchor", "kept"]) == 1
-    assert "--anchor: expected number:hash, found 'kept'" in capsys.readouterr().err
+    assert "anchor: expected what `verify` printed, number:hash:number:hash, found 'kept'" in capsys.readouterr().err
+
+
+def test_rows_that_no_event_covers_are_named_and_can_be_put_on_record(home, capsys):
+    with writing(ledger_of(home)) as connection:
+        row = "('c-1', 'objection', '2026-01-01', 'earlier release')"
+        connection.execute(text(f"INSERT INTO suppressions (contact_id, reason, at, actor) VALUES {row}"))
+    assert main(["verify"]) == 1
+    assert "expected every row of suppressions to belong to an event, found 1" in capsys.readouterr().out
+    assert main(["cover", "--reason", "update"]) == 0
+    assert main(["verify"]) == 0
+    assert "1 events" in capsys.readouterr().out
 
 
 def test_erase_by_contact_person_and_age(home, capsys):

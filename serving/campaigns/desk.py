@@ -1,0 +1,54 @@
+"""Plans as the pages make them: by a form, under the platform's settings and the champion in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bank_assets.core.economics.planner import PlanSettings
+from bank_assets.store.campaign_files import KEPT_DAYS
+from serving.campaigns.call_lists import CallLists, ScoredList
+from serving.campaigns.form import plan_form, settings_of
+from serving.campaigns.list_views import list_table
+from serving.campaigns.lists import Lists
+from serving.campaigns.planning import PlannedCampaign
+from serving.campaigns.view_models import CampaignPage, PlanForm, PlanView, SuppressionView
+from serving.champion.champion import ChampionStore
+from serving.web.view_models import ProblemPart
+
+TITLE: Final = "Plan a campaign"
+NEWEST_LISTS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDesk:
+    """What the Campaign page works with."""
+
+    store: ChampionStore
+    call_lists: CallLists
+    lists: Lists
+    default: PlanSettings
+
+    def form(self, sent: Mapping[str, Any]) -> PlanForm:
+        """The form that an address or a body sends."""
+        return plan_form(sent, self.default, self.call_lists.payloads.contract.signs())
+
+    def planned(self, form: PlanForm) -> tuple[ScoredList, PlannedCampaign]:
+        """The plan of a form; `PayloadError` names what cannot be used."""
+        settings = settings_of(form, self.default, self.call_lists.payloads.contract.signs())
+        return self.call_lists.planned(form.list_key, settings, self.store.current, self.store.state)
+
+    def page(self, form: PlanForm, plan: PlanView | None, fault: ProblemPart | None = None) -> CampaignPage:
+        """The whole page."""
+        n_suppressed = len(self.call_lists.suppressions.read().customer_ids)
+        return CampaignPage(
+            title=TITLE,
+            form=form,
+            choices=self.call_lists.files.all(),
+            plan=plan,
+            fault=fault,
+            suppression=SuppressionView(n_suppressed, "", form.list_key),
+            kept=list_table(self.lists, limit=NEWEST_LISTS),
+            kept_days=KEPT_DAYS,
+        )

@@ -1,0 +1,103 @@
+"""From a list on record to its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from bank_assets.contract.columns import NumberSigns
+from bank_assets.contract.values import number_text
+from bank_assets.core.campaigns.life import ALLOWED
+from bank_assets.core.words import pct
+from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.events import Event
+from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN
+from bank_assets.reports.formats import amount_text, count, eur
+from bank_assets.store.list_states import ListState
+from serving.campaigns.list_view_models import CallListView, ListEvent, ListTable
+from serving.campaigns.lists import Lists
+from serving.feeds.view_models import DispositionsView
+
+NO_LIMIT: Final = "none"
+_TEXTS: Final = {
+    EXPORTED: "exported ({group})",
+    WITHDRAWN: "withdrawn: {reason}",
+    CLOSED: "closed: {reason}",
+}
+
+
+def list_table(lists: Lists, text: str = "", before: str = "", limit: int = 50) -> ListTable:
+    """A part of the lists on record; see `Lists.find`."""
+    found = lists.find(text, before, limit + 1)
+    return ListTable(found[:limit], text, found[limit - 1].kept.id if len(found) > limit else "")
+
+
+def list_view(state: ListState, signs: NumberSigns, reported: DispositionsView, *, has_file: bool) -> CallListView:
+    """Arrange a list."""
+    kept, record = state.kept, state.record
+    made = ListEvent(kept.created_at, kept.actor, f"made, replaces list {kept.revises}" if kept.revises else "made")
+    return CallListView(
+        kept=kept,
+        stage=record.stage.text,
+        due=record.due,
+        actions=[action for action, stages in ALLOWED.items() if record.stage in stages],
+        settings=settings_shown(kept),
+        history=[made, *(_event(one) for one in state.facts.events if one.kind in _TEXTS)],
+        revise="/campaign?" + urlencode({**fields_of(kept.request, kept.economics, signs), "revises": kept.id}),
+        has_file=has_file,
+        replaced_by=state.facts.replaced_by,
+        reported=reported,
+    )
+
+
+def _event(event: Event) -> ListEvent:
+    return ListEvent(event.at, event.actor, _TEXTS[event.kind].format_map(event.content))
+
+
+def settings_shown(kept: CampaignList) -> list[tuple[str, str]]:
+    """What a list was made under; earlier releases recorded less."""
+    request, economics = kept.request, kept.economics
+    learning, rules = request.get("learning", {}), request.get("rules", {})
+    days = (request.get("first_day"), request.get("last_day"))
+    stated = {
+        "Days of the calls": " to ".join(sorted(filter(None, {*days}))),
+        "Cost of a call": amount_text(economics.get("cost_eur")),
+        "Value of a subscription": amount_text(economics.get("value_eur")),
+        "Budget": _limit(eur, request.get("budget_eur")),
+        "Capacity": _limit(count, request.get("capacity")),
+        "Hold-out": pct(request.get("holdout_share")),
+        "Learning budget": f"{pct(learning.get('share'))} of the contacts, at least {count(learning.get('minimum'))} "
+        f"calls, at most {_limit(eur, learning.get('maximum_eur'))}",
+        "Contact rules": f"contacts in a campaign {_limit(count, rules.get('max_contacts_in_campaign'))}, days since "
+        f"the last contact {_limit(count, rules.get('min_days_since_previous_contact'))}",
+        "Seed of the draws": str(request.get("holdout_seed", "")),
+        "Data up to": str(request.get("as_of", "")),
+        "Rejected rows": count(request.get("rows_rejected")),
+        "SHA-256 of the contacts": str(request.get("file_sha256", "")),
+        "SHA-256 of the objections": str(request.get("suppression_sha256", "")),
+    }
+    return [(name, text) for name, text in stated.items() if text]
+
+
+def _limit(write: Any, value: Any) -> str:
+    return NO_LIMIT if value is None else str(write(value))
+
+
+def fields_of(request: Mapping[str, Any], economics: Mapping[str, Any], signs: NumberSigns) -> dict[str, str]:
+    """The fields of the plan form that stand for what a list was made under."""
+    learning, rules = request.get("learning", {}), request.get("rules", {})
+    numbers = {
+        "cost_eur": economics.get("cost_eur"),
+        "value_eur": economics.get("value_eur"),
+        "budget_eur": request.get("budget_eur"),
+        "capacity": request.get("capacity"),
+        "holdout_pct": request.get("holdout_share", 0) * 100,
+        "learning_pct": learning.get("share", 0) * 100,
+        "learning_calls": learning.get("minimum", 0),
+        "learning_eur": learning.get("maximum_eur"),
+        "max_contacts": rules.get("max_contacts_in_campaign"),
+        "min_days": rules.get("min_days_since_previous_contact"),
+    }
+    fields = {name: number_text(round(n, 9), signs) for name, n in numbers.items() if isinstance(n, int | float)}
+    return {"list": str(request.get("list_key", "")), **fields}

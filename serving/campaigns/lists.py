@@ -1,0 +1,87 @@
+"""Call lists on record: where each stands, what may be done with it, and doing it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine
+
+from bank_assets.core.campaigns.life import Action
+from bank_assets.ledger import campaigns, feeds, list_life
+from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.store.list_states import ListState, states_of
+from serving.campaigns.call_lists import CallLists, ScoredList
+from serving.campaigns.planning import PlannedCampaign
+from serving.champion.champion import ChampionStore
+from serving.web.problems import NotFoundError
+
+KINDS: Final[Mapping[Action, str]] = {
+    Action.EXPORT: list_life.EXPORTED,
+    Action.WITHDRAW: list_life.WITHDRAWN,
+    Action.CLOSE: list_life.CLOSED,
+}
+"""Action -> kind of the event that records it; a revision is on record as the list that it makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The lists of a ledger."""
+
+    ledger: Engine
+    store: ChampionStore
+    call_lists: CallLists
+
+    def get(self, list_id: str) -> ListState:
+        """A list by its id; `NotFoundError` if there is none."""
+        kept = campaigns.get_list(self.ledger, list_id)
+        if kept is None:
+            raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
+        return self.states([kept])[0]
+
+    def find(self, text: str = "", before: str = "", limit: int = 50) -> list[ListState]:
+        """Lists made before another one, newest first, with a text in their name, id or author's name."""
+        return self.states(campaigns.lists(self.ledger, limit, text=text, before=before))
+
+    def states(self, found: Sequence[CampaignList]) -> list[ListState]:
+        """Where each of these lists stands."""
+        known = self._known_until()
+        with self.ledger.connect() as connection:
+            return states_of(connection, found, *known)
+
+    def _known_until(self) -> tuple[dt.date, str | None]:
+        """The days up to which data and subscriptions are known."""
+        published = self.store.published
+        today = dt.date.fromisoformat(published.as_of) if published else dt.datetime.now(dt.UTC).date()
+        return today, feeds.subscriptions_until(self.ledger)
+
+    def _check(self, list_id: str, action: Action) -> Callable[[Connection], None]:
+        """Raises `LifeError`, within a transaction, if the stage of a list does not allow an action."""
+        kept, known = self.get(list_id).kept, self._known_until()
+
+        def check(connection: Connection) -> None:
+            states_of(connection, [kept], *known)[0].record.check(action, list_id)
+
+        return check
+
+    def act(self, list_id: str, action: Action, actor: str, content: Mapping[str, Any]) -> None:
+        """Record what somebody does with a list; `LifeError` if its stage does not allow it."""
+        check = self._check(list_id, action)
+        list_life.note(self.ledger, list_id, kind=KINDS[action], actor=actor, content=content, check=check)
+
+    def export(self, list_id: str, group: str, actor: str) -> bytes:
+        """The CSV file of a group of a list; the export is on record before it leaves."""
+        content = self.call_lists.content(self.get(list_id).kept, group)
+        self.act(list_id, Action.EXPORT, actor, {"group": group})
+        return content
+
+    def make(self, chosen: ScoredList, planned: PlannedCampaign, actor: str, revises: str = "") -> ListState:
+        """Put a plan on record as a list; it replaces the one that it revises, unless calls were made by that one."""
+        if not revises:
+            return self.states([self.call_lists.keep(chosen, planned, actor)])[0]
+        check = self._check(revises, Action.REVISE)
+        with self.ledger.connect() as connection:
+            check(connection)  # before any file is written, and once more when the list is recorded
+        return self.states([self.call_lists.keep(chosen, planned, actor, revises, check)])[0]

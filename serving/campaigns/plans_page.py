@@ -1,0 +1,109 @@
+"""`/campaign/plans`: save a plan under a name, open it again, compare plans side by side."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, URLEncodedBody
+from litestar.response import Redirect
+from sqlalchemy import Engine
+
+from bank_assets.ledger import plans
+from bank_assets.ledger.models import canonical_json
+from bank_assets.ledger.plans import Plan
+from bank_assets.reports.formats import count, eur, number
+from serving.campaigns.desk import PlanDesk
+from serving.campaigns.form import FIELDS
+from serving.campaigns.list_view_models import PlansPage, SavedPlan
+from serving.campaigns.shown import LABELS, shown_of
+from serving.web.access import identity_of
+from serving.web.problems import FieldError, PayloadError
+from serving.web.templating import moment, show
+from serving.web.view_models import Table
+
+SHOWN_PLANS: Final = 200
+LONGEST_NAME: Final = 100
+_FIGURES: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
+    "n_calls": ("Calls", count),
+    "cost_eur": ("Cost", eur),
+    "expected_subscriptions": ("Expected subscriptions", partial(number, digits=1)),
+    "profit_eur": ("Expected profit", eur),
+    "profit_low_eur": ("Profit, low", eur),
+    "profit_high_eur": ("Profit, high", eur),
+    "n_held_out": ("Held out", count),
+}
+
+
+@post("/campaign/plans", name="page:campaign:save", status_code=303, sync_to_thread=True)
+def save(
+    request: Request[Any, Any, Any], data: URLEncodedBody[dict[str, Any]], desk: NamedDependency[PlanDesk]
+) -> Redirect:
+    """Save the plan of a form with what it comes to now."""
+    name, form = str(data.get("name", "")).strip(), desk.form(data)
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise PayloadError(FieldError("name", f"1 to {LONGEST_NAME} visible characters", repr(name[:LONGEST_NAME])))
+    chosen, planned = desk.planned(form)
+    shown, called, profit = shown_of(chosen, planned), planned.plan.called, planned.forecast.profit_eur
+    summary = {
+        "shown": shown,
+        "list": chosen.name,
+        "n_calls": called.n_calls,
+        "cost_eur": called.cost_eur,
+        "expected_subscriptions": called.expected_subscriptions,
+        "profit_eur": profit.expected,
+        "profit_low_eur": profit.low,
+        "profit_high_eur": profit.high,
+        "n_held_out": planned.plan.summary()["holdout"]["n_held_out"],
+    }
+    plans.save(
+        desk.lists.ledger,
+        Plan(
+            name=name,
+            actor=identity_of(request).name,
+            list_key=form.list_key,
+            settings={field: text for field, text in asdict(form).items() if field in FIELDS},
+            summary=summary,
+            digest=hashlib.sha256(canonical_json(shown).encode()).hexdigest(),
+        ),
+    )
+    return Redirect("/campaign/plans", status_code=303)
+
+
+@get("/campaign/plans", name="page:campaign:plans", sync_to_thread=True)
+def saved_plans(
+    request: Request[Any, Any, Any],
+    ledger: NamedDependency[Engine],
+    compare: Annotated[list[str] | None, QueryParameter(max_items=20)] = None,
+) -> Response[Any]:
+    """Saved plans, newest first, and some of them side by side."""
+    found, chosen = plans.saved(ledger, SHOWN_PLANS), list(dict.fromkeys(compare or ()))
+    compared = plans.saved(ledger, SHOWN_PLANS, chosen)[::-1] if len(chosen) > 1 else []
+    return show(request, PlansPage("Saved plans", [_line(one) for one in found], _compared(compared), chosen))
+
+
+def _line(plan: Plan) -> SavedPlan:
+    shown = msgspec.json.encode(plan.summary["shown"]).decode()
+    href = "/campaign?" + urlencode({"list": plan.list_key, **plan.settings, "shown": shown})
+    return SavedPlan(plan.id, plan.name, f"{moment(plan.created_at)} by {plan.actor}", href)
+
+
+def _compared(found: Sequence[Plan]) -> Table:
+    """Settings and figures of plans, one column each; settings that none of them states are left out."""
+    head = ["", *(plan.name for plan in found)]
+    rows = [["List", *(plan.summary["list"] for plan in found)]]
+    rows += [["Model", *(plan.summary["shown"]["model"] for plan in found)]]
+    rows += [[label, *(plan.settings.get(field, "") for plan in found)] for field, (label, *_) in FIELDS.items()]
+    rows += [[label, *(write(plan.summary[key]) for plan in found)] for key, (label, write) in _FIGURES.items()]
+    rows += [[LABELS["excluded"], *(plan.summary["shown"]["excluded"] for plan in found)]]
+    return Table(head, [row for row in rows if any(row[1:])])
+
+
+HANDLERS: Final = (save, saved_plans)
