@@ -77,7 +77,10 @@ class CampaignPages:
         return form.values
 
     def _rows(self, path: str) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self._send(path)[1].decode(), newline="")))
+        rows = list(csv.DictReader(io.StringIO(self._send(path)[1].decode(), newline="")))
+        for row in rows:
+            row["contact_id"] = row["contact_id"].removeprefix("'")  # which keeps spreadsheets from running an id
+        return rows
 
     def _send(self, path: str, body: bytes | None = None, kind: str = "") -> tuple[str, bytes]:
         """The address of the page that answers, after redirects, and its content."""
