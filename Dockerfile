@@ -71,6 +71,7 @@ COPY bank_assets/reports/__init__.py bank_assets/reports/charts.py bank_assets/r
     bank_assets/reports/page.py /opt/bank/bank_assets/reports/
 COPY bank_assets/store/__init__.py bank_assets/store/alert_log.py bank_assets/store/atomic_files.py \
     bank_assets/store/bundles.py bank_assets/store/call_lists.py bank_assets/store/campaign_files.py \
+    bank_assets/store/decision_records.py \
     bank_assets/store/home_json.py bank_assets/store/list_designs.py bank_assets/store/list_states.py bank_assets/store/locks.py \
     bank_assets/store/registry.py bank_assets/store/relocation.py \
     bank_assets/store/standard_webhooks.py /opt/bank/bank_assets/store/

@@ -41,10 +41,10 @@ def main() -> None:
         engine.dispose()
 
 
-def report(claim: str, n: int, seconds: tuple[float, float], database: str) -> None:
+def report(claim: str, n: int, seconds: tuple[float, float], database: str, **others: float) -> None:
     passed, cpu = seconds
     figures = {"seconds": round(passed, 2), "per_second": round(n / passed), "per_cpu_second": round(n / cpu)}
-    print(json.dumps({"claim": claim, "database": database, "n": n, **figures}), flush=True)
+    print(json.dumps({"claim": claim, "database": database, "n": n, **figures, **others}), flush=True)
 
 
 def seconds_of(work: Callable[[], None]) -> tuple[float, float]:

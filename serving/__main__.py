@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     erase = commands.add_parser(
         "erase",
         help="remove customers' data from the record",
-        description="Says how many decisions would lose their customer's data, and removes it only when that is "
+        description="Says how many records would lose their customer's data, and removes it only when that is "
         "confirmed: at the prompt of a terminal, or by --yes.",
     )
     erase.add_argument("--contact-id", help="everything about this contact")
@@ -158,6 +158,7 @@ def _verify(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     at = result.first_bad_seq or (result.first_bad_event and f"event {result.first_bad_event}")
     fault = f"; {f'at {at}: ' if at else ''}{result.why}" if result.why else ""
     state = f"{'ok' if result.ok else 'BROKEN'}: {result.n} decisions, {result.erased} erased, {result.events} events"
+    state += f", {result.rows} rows of lists"
     print(f"{state}; anchor {result.head}{fault}")  # noqa: T201
     return 0 if result.ok else 1
 
@@ -174,14 +175,14 @@ def _erase(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     before = None if parsed.decided_before is None else _day("--decided-before", parsed.decided_before)
     whose = {"contact_id": parsed.contact_id, "customer_id": parsed.customer_id, "decided_before": before}
     n = decisions.count_to_erase(engine, **whose)
-    print(f"{n} decisions would lose their customer's data for good")  # noqa: T201
+    print(f"{n} records would lose their customer's data for good")  # noqa: T201
     if n == 0:
         return 0
     if not parsed.yes and not (sys.stdin.isatty() and input("erase it? (yes/no) ").strip().lower() == "yes"):
         print("dry run: nothing was erased; add --yes to erase")  # noqa: T201
         return 0
     erased = decisions.erase(engine, actor=getpass.getuser(), reason=parsed.reason, **whose)
-    print(f"erased {erased} payloads")  # noqa: T201
+    print(f"erased {erased} records")  # noqa: T201
     return 0
 
 

@@ -9,6 +9,7 @@ from litestar.di import Provide
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.landing.register import latest_of
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.store.call_lists import FOLDER as CALL_LISTS
 from bank_assets.store.call_lists import CallListFiles
 from bank_assets.store.campaign_files import FOLDER, CampaignFiles
 from bank_assets.store.list_designs import ListDesigns
@@ -38,7 +39,7 @@ class Services:
 
     def __init__(self, settings: ServingSettings, registry: Registry | None, is_recording: bool) -> None:
         platform, bundles = settings.platform, settings.bundles
-        lists = CallListFiles(bundles / "call_lists")
+        lists, nightly = CallListFiles(bundles / CALL_LISTS), CallListFiles(platform.reports / CALL_LISTS)
         files = CampaignFiles(
             lambda: {name: one.path for name, one in latest_of(platform.warehouse, FOLDER).items()}, bundles / "uploads"
         )
@@ -66,7 +67,9 @@ class Services:
         self.lifecycle = Lifecycle()
         self.reports = Reports(platform.reports)
         designs = ListDesigns(platform.warehouse, platform.feedback)
-        self.call_lists = CallLists(self.ledger, self.suppressions, files, lists, designs, self.payloads)
+        self.call_lists = CallLists(
+            self.ledger, self.suppressions, files, lists, nightly, designs, self.payloads, settings.code_version
+        )
         self.lists = Lists(self.ledger, self.store, self.call_lists)
         self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
 

@@ -17,6 +17,7 @@ from pydantic import Field
 from sqlalchemy import Engine
 
 from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, scores_of, totals_of
+from bank_assets.assets.list_record import PlannedList, put_on_record
 from bank_assets.assets.materialization import (
     ML_OWNERS,
     OWNERS,
@@ -28,6 +29,7 @@ from bank_assets.assets.materialization import (
     reported,
 )
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.file import contract_on_record
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
@@ -39,14 +41,17 @@ from bank_assets.landing.register import Delivery
 from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
+from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.sources.source import open_from
 from bank_assets.spark.scoring import score_campaign
 from bank_assets.store import lineage
+from bank_assets.store.call_lists import FOLDER as CALL_LISTS
 from bank_assets.store.call_lists import CallListFiles, csv_of
 from bank_assets.store.campaign_files import campaign_of, plain_name
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months, stored_scores
+from bank_assets.store.decision_records import facts_of_list, facts_of_model
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
 from bank_assets.store.list_designs import ListDesigns
@@ -172,12 +177,18 @@ def batch_scores(
 
     def make(due: Wanted) -> None:
         bundle = registry.bundle(champion)
-        called_by = economics.for_model(json.loads(bundle["decision.json"]))
-        known = (AsOfState.from_dict(state.state), called_by, suppression)
+        decision, digest = json.loads(bundle["decision.json"]), digest_files(bundle)
+        called_by, known_then = economics.for_model(decision), AsOfState.from_dict(state.state)
+        known = (known_then, called_by, suppression)
+        run_id, code = decision["training"].get("mlflow_run_id"), git_revision(settings.revision)
+        of_model = facts_of_model(champion, digest, decision, run_id, settings.contract, code)
         for name, derived in due.items():
             campaign = _readable(context, deliveries[name], settings.contract)
             rows = score_campaign(spark.spark_session, campaign, bundle, champion, *known)
-            facts = {"as_of": state.as_of, "champion": champion, "digest": digest_files(bundle)}
+            facts: dict[str, Any] = {"as_of": state.as_of, "champion": champion, "digest": digest}
+            if len(rows):
+                mix = campaign.frame, campaign.contact_dates, contract_on_record(decision.get("contract"))
+                facts["recorded"] = facts_of_list(of_model, decision, known_then, *mix)
             derived.commit(rows, {**_read(deliveries[name], campaign), **facts, "calls_from": called_by.calls_from})
 
     wanted = {
@@ -232,7 +243,7 @@ def call_list(
         suppression=SuppressionList.of(suppressed),
         learning=settings.learning,
     )
-    files, designs = CallListFiles(settings.reports / "call_lists"), ListDesigns(warehouse.root, settings.feedback)
+    files, designs = CallListFiles(settings.reports / CALL_LISTS), ListDesigns(warehouse.root, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
     as_of, delivered = published.as_of if published else "", latest_campaigns(settings.warehouse)
     listed = {name: entry.metadata.get("scores") for name, entry in warehouse.manifest(LIST.name).items()}
@@ -246,8 +257,13 @@ def call_list(
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
             shown = scores_of(rows, facts)
             designs.keep(plan, shown)
-            files.write(file, csv_of(plan, shown, name))
             made = {"csv": file, "scores": scored[name].digest}
+            listed, list_id = PlannedList(name, file, plan, shown, now, rows, facts), name
+            if (campaign := listed.campaign(settings.warehouse, settings.contract)) is None:
+                context.log.warning("list %s: made from scores of an earlier release or contract, not on record", name)
+            else:
+                list_id = made["list_id"] = put_on_record(ledger.engine, listed, campaign, settings.contract)
+            files.write(file, csv_of(plan, shown, list_id))
             derived.commit(called_rows(rows, plan), {**totals_of(plan, now), **made})
 
     def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class RegisterResult:
         refused: files that this scan found unusable, moved or not.
         incomplete: files still being written; the next scan looks again.
         ignored: whatever lies in the landing folder and cannot be used; `refusals` has the reasons.
+        recorded: what became of the files of feeds that were put on record after the scan, in sentences.
     """
 
     new: list[Delivery] = field(default_factory=list)
@@ -68,6 +69,7 @@ class RegisterResult:
     incomplete: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     withdrawn: list[Withdrawal] = field(default_factory=list)
+    recorded: list[str] = field(default_factory=list)
 
 
 class _Scan:

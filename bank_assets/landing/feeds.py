@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.feed_rows import rows_of_text
@@ -41,11 +42,22 @@ def record_feeds(landing: Path, warehouse: Path, contract: Contract, engine: Eng
     with locked(raw_root(warehouse) / ".feeds.lock"):
         taken = feeds.files_taken(engine)
         return [
-            _take(landing, feed, delivery, contract, engine, now)
+            _tried(landing, feed, delivery, contract, engine, now)
             for feed, found in files
             for digest, delivery in found.items()
             if digest not in taken
         ]
+
+
+def _tried(landing: Path, feed: Feed, file: Delivery, contract: Contract, engine: Engine, now: datetime) -> str:
+    """Take a file; whatever is wrong with it alone stops no other one."""
+    try:
+        return _take(landing, feed, file, contract, engine, now)
+    except OperationalError:
+        raise  # the ledger, not the file
+    except Exception as error:
+        _LOG.exception("%s: could not be put on record", file.key)
+        return f"{file.key}: not on record because of {type(error).__name__}; the next look tries again"
 
 
 def _take(landing: Path, feed: Feed, file: Delivery, contract: Contract, engine: Engine, now: datetime) -> str:

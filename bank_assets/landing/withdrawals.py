@@ -18,6 +18,7 @@ from typing import Final
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.feeds import FEEDS
 from bank_assets.contract.reading import codec_of, encoding_of, read_rows
+from bank_assets.contract.values import escaped
 from bank_assets.landing.formats import DeliveryUnreadable
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import Delivery, Withdrawal, append_withdrawals, raw_root, read_manifest
@@ -77,15 +78,24 @@ def read_withdrawals(
 
 
 def _resolved(asked: Withdrawal, deliveries: Sequence[Delivery]) -> Withdrawal | None:
-    """A withdrawal with the arrivals that it takes back, or None if there are none."""
-    # What feeds told is on record in the ledger, where a later report corrects it.
-    deliveries = [one for one in deliveries if one.kind not in FEEDS]
+    """A withdrawal with the arrivals that it takes back, or None if there are none.
+
+    Raises:
+        DeliveryRefused: it names dispositions or subscriptions.
+    """
     if asked.contact_id:
-        found = [one for one in deliveries if one.kind != "campaigns" and _holds(one, asked.contact_id)]
+        found = [one for one in deliveries if one.kind in ("contacts", "outcomes") and _holds(one, asked.contact_id)]
         contents = tuple(sorted({one.sha256 for one in found}))
     else:
         found = [one for one in deliveries if asked.delivery in (one.key, one.sha256)]
         contents = ()
+    if fed := next((one for one in found if one.kind in FEEDS), None):
+        raise DeliveryRefused(
+            escaped(asked.delivery),
+            expected="contacts, outcomes or a list to take back",
+            found=f"{fed.kind}, which are on record in the ledger",
+            to_do="report the same calls or days as they were; the last report counts",
+        )
     if not found:
         return None
     return replace(asked, arrival=max(one.arrival for one in found), contents=contents)

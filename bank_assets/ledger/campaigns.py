@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, or_, select
 
-from bank_assets.ledger import events
+from bank_assets.ledger import events, list_rows
+from bank_assets.ledger.blocks import NO_ROWS, ListRows, blocks_of
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
+
+PIPELINE: Final = "pipeline"  # the actor of lists that are made of delivered files, again every night
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +87,38 @@ def suppressed(engine: Engine) -> frozenset[str]:
     return frozenset(customer_id for (customer_id,) in read(engine, select(suppressions.c.customer_id)))
 
 
-def keep_list(engine: Engine, made: CampaignList, check: Callable[[Connection], None] = lambda _: None) -> CampaignList:
-    """Record a call list, unless `check` raises on what is on record at that moment."""
+def keep_list(
+    engine: Engine,
+    made: CampaignList,
+    rows: ListRows = NO_ROWS,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+    check: Callable[[Connection], None] = lambda _: None,
+) -> CampaignList:
+    """Record a call list with a decision for each of its rows, which share the facts, in one transaction.
+
+    Nothing is recorded if `check` raises on what is on record at that moment.
+    """
+    shared = {**facts, "decided_at": made.created_at, "actor": made.actor, "list_name": made.name}
+    blocks = blocks_of(made.id, rows, shared)
     with writing(engine) as connection:
         events.lock(connection)
         check(connection)
         with events.recording(connection, kind="list.made", subject=made.id, actor=made.actor) as event:
             event.insert(campaign_lists, [asdict(made)])
+            list_rows.keep(event, blocks)
     return made
 
 
 def get_list(engine: Engine, list_id: str) -> CampaignList | None:
     """One call list by id, or None."""
     found = read(engine, _LISTS.where(campaign_lists.c.id == list_id))
+    return CampaignList(**found[0]._asdict()) if found else None
+
+
+def latest_version(engine: Engine, name: str, actor: str) -> CampaignList | None:
+    """The newest list of a name that somebody made, or None."""
+    of_name = _LISTS.where(campaign_lists.c.name == name, campaign_lists.c.actor == actor)
+    found = read(engine, of_name.order_by(campaign_lists.c.id.desc()).limit(1))
     return CampaignList(**found[0]._asdict()) if found else None
 
 

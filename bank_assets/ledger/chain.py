@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, select
 
-from bank_assets.ledger import event_verification
+from bank_assets.ledger import event_verification, list_rows
 from bank_assets.ledger.digests import payload_hash, record_hash
 from bank_assets.ledger.events import GENESIS, Link
 from bank_assets.ledger.models import decisions, erasures, ledger_head, payloads
@@ -67,6 +67,7 @@ class VerifyResult:
     why: str  # what is wrong, "" if ok
     head: Anchor
     events: int  # events read
+    rows: int  # rows of lists read
     first_bad_event: int | None  # event at which the chain or its rows first break, None if unknown or nothing does
 
 
@@ -99,7 +100,7 @@ def _head(connection: Connection) -> Link:
 
 
 def verify(engine: Engine, against: Anchor | None = None) -> VerifyResult:
-    """Recompute both chains, each in one pass and constant memory up to its first break, and the rows of all events.
+    """Recompute both chains, each in one pass and constant memory up to its first break, and all that events cover.
 
     An anchor taken earlier must still be part of them.
     """
@@ -109,9 +110,10 @@ def verify(engine: Engine, against: Anchor | None = None) -> VerifyResult:
         head = _head(connection)
         n, erased, bad, why = _verify_decisions(connection, head, Link(against.seq, against.hash) if against else None)
         found = event_verification.verify(connection, against.event if against else None)
+        n_rows, why_rows = list_rows.verify(connection)
     newest = Anchor(head.seq, head.hash, found.head.seq, found.head.hash)
-    whys = " ".join(filter(None, (why, found.why)))
-    return VerifyResult(not whys, n, erased, bad, whys, newest, found.n, found.first_bad_seq)
+    whys = " ".join(filter(None, (why, found.why, why_rows)))
+    return VerifyResult(not whys, n, erased, bad, whys, newest, found.n, n_rows, found.first_bad_seq)
 
 
 def _verify_decisions(connection: Connection, head: Link, against: Link | None) -> tuple[int, int, int | None, str]:

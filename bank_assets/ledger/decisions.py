@@ -6,19 +6,23 @@ import contextlib
 import json
 import os
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
+from heapq import merge
 from operator import attrgetter, itemgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Engine, Table, delete, func, select
+from sqlalchemy import Connection, Engine, Table, and_, delete, func, select
 
-from bank_assets.ledger import events
+from bank_assets.ledger import chain, events, list_rows
+from bank_assets.ledger.campaign_models import list_erasures
+from bank_assets.ledger.campaign_models import list_rows as rows_of_lists
 from bank_assets.ledger.chain import RECORDS
+from bank_assets.ledger.criteria import FEEDS, Conditions, Cursor, Person, on_rows, on_singles, to_erase
 from bank_assets.ledger.digests import CHAINED, hash_in_order, payload_hash
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import decisions, erasures, payloads
-from bank_assets.ledger.records import Decision, Draft, Found
+from bank_assets.ledger.records import Decision, Draft, Found, FoundRow, row_of
 
 # Most records of one transaction; bounds the memory of an append and the wait of the next one.
 MAX_APPEND: Final = 5_000
@@ -130,7 +134,9 @@ def decision_of(row: Any) -> Decision:
 
 
 def get(engine: Engine, decision_id: str) -> Decision | None:
-    """One decision by id, or None."""
+    """One decision by id, single or a row of a list, or None."""
+    if (row := row_of(decision_id)) is not None:
+        return list_rows.get(engine, *row)
     found = read(engine, RECORDS.where(decisions.c.id == decision_id))
     return decision_of(found[0]) if found else None
 
@@ -146,53 +152,42 @@ def search(
     model_version: str | None = None,
     since: str | None = None,
     until: str | None = None,
-    before_seq: int | None = None,
+    before: str | None = None,
     limit: int = 50,
 ) -> Found:
     """Decisions that match every given criterion, newest first; erased ones no longer match a contact or customer id.
 
-    `since` is inclusive and `until` exclusive, both ISO dates or times in UTC. `before_seq` is the cursor of the page
-    before.
+    `since` is inclusive and `until` exclusive, both ISO dates or times in UTC. `before` is the cursor of the page
+    before; another text raises `CursorError`. Rows of lists are searched by contact, customer or batch (their list)
+    only: otherwise the newest list would hide every single decision.
     """
-    equal = {
-        payloads.c.contact_id: contact_id,
-        decisions.c.batch_id: batch_id,
-        decisions.c.actor: actor,
-        decisions.c.decision: decision,
-        decisions.c.model_version: model_version,
-    }
-    where = [column == value for column, value in equal.items() if value is not None]
-    if customer_id is not None:
-        where.append(decisions.c.id.in_(select(payloads.c.decision_id).where(_is_about(customer_id))))
-    # The index on ids narrows the search (an id is made within a second of its decision); the time then decides.
-    if since is not None:
-        where += [decisions.c.id >= _id_at(since, -1), decisions.c.decided_at >= since]
-    if until is not None:
-        where += [decisions.c.id < _id_at(until, +1), decisions.c.decided_at < until]
-    if before_seq is not None:
-        where.append(decisions.c.seq < before_seq)
-    newest = RECORDS.where(*where).order_by(decisions.c.seq.desc()).limit(limit + 1)
-    found = [decision_of(row) for row in read(engine, newest)]
-    more = len(found) > limit
-    return Found(found[:limit], found[limit - 1].seq if more else None)
+    others = {"batch_id": batch_id, "actor": actor, "decision": decision, "model_version": model_version}
+    others |= {"contact_id": contact_id, "since": since, "until": until}
+    cursor = Cursor.read(before)
+    with engine.connect() as connection:
+        person = Person.find(connection, customer_id)
+        singles = on_singles(person=person, **others)
+        if cursor.seq is not None:
+            singles.append(decisions.c.seq < cursor.seq)
+        newest = RECORDS.where(*singles).order_by(decisions.c.seq.desc()).limit(limit + 1)
+        found: list[Decision | FoundRow] = [decision_of(row) for row in connection.execute(newest)]
+        if contact_id is not None or person is not None or batch_id is not None:
+            rows = list_rows.search(connection, on_rows(person=person, **others), cursor.row, limit + 1)
+            # Either is in its own order already, which a sort by time could change.
+            found = list(merge(found, rows, key=attrgetter("decided_at"), reverse=True))
+    if len(found) <= limit:
+        return Found(found, None)
+    for one in found[:limit]:
+        cursor = cursor.after(one)
+    return Found(found[:limit], str(cursor))
 
 
-def _is_about(customer_id: str) -> ColumnElement[bool]:
-    """Payloads of a person: by customer id, or by contact id alone if that is the person's or names the person."""
-    contacts = select(payloads.c.contact_id).where(payloads.c.customer_id == customer_id)
-    is_contact = (payloads.c.contact_id == customer_id) | payloads.c.contact_id.in_(contacts)
-    return (payloads.c.customer_id == customer_id) | (payloads.c.customer_id.is_(None) & is_contact)
-
-
-def _id_at(moment: str, seconds: int) -> str:
-    """The smallest id of a time, moved by some seconds; "" or "g" where no id can be smaller or larger."""
-    at = datetime.fromisoformat(moment)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    milliseconds = int(at.timestamp() * 1_000) + seconds * 1_000
-    if milliseconds < 0:
-        return ""
-    digits = f"{milliseconds:012x}"
-    return f"{digits[:8]}-{digits[8:]}" if len(digits) == 12 else "g"
+def fault_of(engine: Engine, decision_id: str) -> str:
+    """What is wrong with the record of a decision, as a sentence; "" if nothing is. The whole chain: `chain.verify`."""
+    if (row := row_of(decision_id)) is None:
+        return chain.fault_of(engine, decision_id)
+    with engine.connect() as connection:
+        return list_rows.fault_of(connection, *row)
 
 
 def erase(
@@ -205,24 +200,30 @@ def erase(
     decided_before: date | None = None,
     decision_id: str | None = None,
 ) -> int:
-    """Remove payloads and salts, but keep the decisions and record the erasure; the chain still verifies.
+    """Remove a customer's data but keep the records, with the erasure on record; the chains still verify.
 
-    Give a contact, a person, a decision, or a day (UTC) before which decisions are erased (retention). The reason is
-    for the auditor and must hold no personal data. Returns how many payloads were erased.
+    Decisions, single or of lists, lose their payload, and what came back from calls and books loses its ids. Give a
+    contact, a person, a decision, or a day (UTC) before which they are erased (retention). The reason is for the
+    auditor and must hold no personal data. Returns how many records were emptied.
 
     Raises:
         ValueError: no criterion was given (that would erase everything), or `decided_before` lies in the future.
     """
-    where = _to_erase(contact_id, customer_id, decided_before, decision_id)
-    now = utc_now()
+    note = {"at": utc_now(), "actor": actor, "reason": reason}
     with writing(engine) as connection:
+        person = Person.find(connection, customer_id)
+        about = to_erase(contact_id, person, decided_before, decision_id)
+        if _count(connection, about) == 0:
+            return 0
         # One statement, so that a decision recorded meanwhile keeps its payload or has its erasure on record.
-        gone = delete(payloads).where(*where).returning(payloads.c.decision_id)
+        gone = delete(payloads).where(*about[payloads]).returning(payloads.c.decision_id)
         ids = connection.execute(gone).scalars().all()
-        if ids:
-            with events.recording(connection, kind="erasure.recorded", subject="", actor=actor) as event:
-                event.insert(erasures, [{"decision_id": i, "at": now, "actor": actor, "reason": reason} for i in ids])
-    return len(ids)
+        rows = list_rows.forget(connection, about[rows_of_lists])
+        with events.recording(connection, kind="erasure.recorded", subject="", actor=actor) as event:
+            event.insert(erasures, [{"decision_id": i, **note} for i in ids])
+            event.insert(list_erasures, [{"list_id": list_id, "row": row, **note} for list_id, row in rows])
+            n_reports = sum(event.erase(table, and_(*about[table])) for table in FEEDS)
+    return len(ids) + len(rows) + n_reports
 
 
 def count_to_erase(
@@ -232,33 +233,12 @@ def count_to_erase(
     customer_id: str | None = None,
     decided_before: date | None = None,
 ) -> int:
-    """How many payloads `erase` would remove with these arguments; nothing changes."""
-    where = _to_erase(contact_id, customer_id, decided_before, None)
-    return int(read(engine, select(func.count()).select_from(payloads).where(*where))[0][0])
+    """How many records `erase` would empty with these arguments; nothing changes."""
+    with engine.connect() as connection:
+        person = Person.find(connection, customer_id)
+        return _count(connection, to_erase(contact_id, person, decided_before, None))
 
 
-def _to_erase(
-    contact_id: str | None, customer_id: str | None, decided_before: date | None, decision_id: str | None
-) -> list[ColumnElement[bool]]:
-    where = []
-    if contact_id is not None:
-        where.append(payloads.c.contact_id == contact_id)
-    if customer_id is not None:
-        where.append(_is_about(customer_id))
-    if decision_id is not None:
-        where.append(payloads.c.decision_id == decision_id)
-    if decided_before is not None:
-        today = datetime.now(UTC).date()
-        if decided_before > today:
-            raise ValueError(
-                f"decided_before: expected today ({today}, UTC) or an earlier day, found {decided_before}; "
-                "every decision lies before a future day, so all of them would be erased."
-            )
-        # Times in the column have one width and are UTC, so text comparison with a midnight in that form is correct.
-        midnight = f"{decided_before.isoformat()}T00:00:00.000000Z"
-        where.append(payloads.c.decision_id.in_(select(decisions.c.id).where(decisions.c.decided_at < midnight)))
-    if not where:
-        raise ValueError(
-            "expected contact_id, customer_id, decision_id or decided_before, found none; say whose data to erase."
-        )
-    return where
+def _count(connection: Connection, about: dict[Table, Conditions]) -> int:
+    counts = (select(func.count()).select_from(table).where(*where) for table, where in about.items())
+    return sum(connection.execute(count).scalar_one() for count in counts)

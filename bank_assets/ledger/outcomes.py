@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, tuple_
 
 from bank_assets.ledger import events
+from bank_assets.ledger.campaign_models import list_rows
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import decisions, outcomes, payloads
+from bank_assets.ledger.records import row_of
 
 
 class UnknownDecisionError(LedgerError):
@@ -56,8 +58,9 @@ def record(
 ) -> Recorded:
     """Record an outcome. A repeated report adds no row; a different one later is a correction and adds a row.
 
-    The contact id of a decision is looked up. `arrived_at` is data time (ISO); without it the report arrives now, and
-    repeating the latest known value is a duplicate. `duration` is in seconds.
+    The contact id of a decision is looked up; a report about a row of a list is one about its contact. `arrived_at` is
+    data time (ISO); without it the report arrives now, and repeating the latest known value is a duplicate. `duration`
+    is in seconds.
 
     Raises:
         ValueError: neither or both of decision id and contact id were given.
@@ -65,12 +68,13 @@ def record(
     """
     if (decision_id is None) == (contact_id is None):
         raise ValueError("expected either decision_id or contact_id; give exactly one.")
-    subject = f"decision:{decision_id}" if decision_id is not None else f"contact:{contact_id}"
     with writing(engine) as connection:
         # One report at a time, so that a repeated one finds the first, and row numbers follow the order of commits.
         events.lock(connection)
         if decision_id is not None:
             contact_id = _contact_of(connection, decision_id)
+            decision_id = None if row_of(decision_id) else decision_id
+        subject = f"decision:{decision_id}" if decision_id is not None else f"contact:{contact_id}"
         earlier = [OutcomeReport(*row) for row in connection.execute(_REPORTS.where(outcomes.c.subject == subject))]
         same = [report for report in earlier if report.y == y and report.arrived_at == arrived_at]
         if arrived_at is None and earlier and (earlier[-1].y, earlier[-1].duration) == (y, duration):
@@ -95,12 +99,16 @@ def record(
 
 
 def _contact_of(connection: Connection, decision_id: str) -> str | None:
-    known = connection.execute(
-        select(payloads.c.contact_id)
-        .select_from(decisions)
-        .outerjoin(payloads, payloads.c.decision_id == decisions.c.id)
-        .where(decisions.c.id == decision_id)
-    ).one_or_none()
+    if (row := row_of(decision_id)) is not None:
+        query = select(list_rows.c.contact_id).where(tuple_(list_rows.c.list_id, list_rows.c.row) == row)
+    else:
+        query = (
+            select(payloads.c.contact_id)
+            .select_from(decisions)
+            .outerjoin(payloads, payloads.c.decision_id == decisions.c.id)
+            .where(decisions.c.id == decision_id)
+        )
+    known = connection.execute(query).one_or_none()
     if known is None:
         raise UnknownDecisionError(
             f"outcome: expected a decision on record, found none with id {decision_id}; "

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+RowId = tuple[str, int]  # list id and row, from 1
+
+
+def row_of(decision_id: str) -> RowId | None:
+    """The row of a list that an id names, `<list id>.<row>`; None if it is the id of a single decision."""
+    list_id, _, row = decision_id.partition(".")
+    return (list_id, int(row)) if row.isascii() and row.isdecimal() and len(row) < 10 else None
+
 
 @dataclass(slots=True)
 class _Facts:
@@ -47,6 +55,24 @@ class Draft(_Facts):
     flags: str  # warnings such as `outside_training_range`
 
 
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """What a row of a list has besides a decision: its place in the plan, and the proof that it is in its block."""
+
+    list_id: str
+    list_name: str
+    row: int  # from 1, in the order of the list as it was read
+    reason: str  # why the contact is called or not, a key of `REASON_TEXTS`
+    rank: int  # place in the order of calls from 1; 0 if not called
+    decile: int  # 1 for the tenth of the list with the highest expected profit
+    record: str  # canonical JSON, the leaf of the block's tree
+    block: int
+    leaf_index: int  # from 0, in the block
+    tree_size: int
+    path: list[str]  # hashes that lead from the leaf to the root, hex
+    merkle_root: str  # as recorded, hex
+
+
 @dataclass(slots=True)
 class Decision(_Facts):
     """A decision on record, as it is read back."""
@@ -61,6 +87,7 @@ class Decision(_Facts):
     hash: str
     erased_at: str | None
     erased_why: str | None
+    listed: ListedRow | None = None  # of a row of a list; its chain is that of the events, its place that of the list's
 
     @property
     def person(self) -> str | None:
@@ -69,8 +96,32 @@ class Decision(_Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One page of a search, newest first; pass `next_cursor` as `before_seq` to get the next page."""
+class FoundRow:
+    """A row of a list as a search finds it."""
 
-    decisions: list[Decision]
-    next_cursor: int | None
+    id: str
+    seq: int  # of the list's event
+    decided_at: str
+    actor: str
+    list_name: str
+    contact_id: str | None
+    person: str | None
+    contact_date: str
+    probability: float
+    decision: str
+    reason: str
+    expected_profit_eur: float
+    model_version: str
+    erased_at: None = None  # an erased row is not in the index
+
+
+class CursorError(ValueError):
+    """A cursor is not the `next_cursor` of an earlier page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a search, newest first; pass `next_cursor` as `before` to get the next page."""
+
+    decisions: list[Decision | FoundRow]
+    next_cursor: str | None

@@ -47,7 +47,7 @@ def register(settings: Settings, engine: Engine, kinds: Sequence[str]) -> Regist
         settle_seconds=settings.settle_seconds,
         kinds=kinds,
     )
-    record_feeds(settings.landing, settings.warehouse, settings.contract, engine, now)
+    found.recorded.extend(record_feeds(settings.landing, settings.warehouse, settings.contract, engine, now))
     return found
 
 

@@ -62,6 +62,8 @@ def _registered(
     found = register(settings, ledger.engine, kinds)
     for refusal in found.refused:
         context.log.warning(f"refused {refusal.kind}/{refusal.name}: {refusal.problem}")
+    for line in found.recorded:
+        context.log.info(line)
     for one in found.withdrawn:
         context.log.warning(f"withdrawn {one.what}: {one.reason}")
     return found

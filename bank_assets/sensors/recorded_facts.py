@@ -200,8 +200,8 @@ def alerts_of_event(event: Event, ledger: Engine) -> list[Alert]:
         n_persons = event.content.get("rows", {}).get("suppressions", {}).get("n", 0)
         return [campaign_catalogue.objection_received(when, event.seq, n_persons)]
     made = campaigns.get_list(ledger, event.subject)
-    if made is None:
-        return []
+    if made is None or (made.actor == campaigns.PIPELINE and made.revises and event.kind != CLOSED):
+        return []  # the first version was reported; the pipeline makes another one every night
     if event.kind == CLOSED:
         due = f"Read what it brought. It was closed early: {event.content['reason']}"
         return [campaign_catalogue.list_closed(when, made.id, made.name, due)]

@@ -18,6 +18,7 @@ from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
 from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.store.atomic_files import write_atomic
 
+FOLDER: Final = "call_lists"  # of the reports and of the web app
 CALLS: Final = "calls"
 HOLDOUT: Final = "holdout"
 GROUPS: Final = (CALLS, HOLDOUT)

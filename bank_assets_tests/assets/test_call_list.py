@@ -1,6 +1,7 @@
 """Call lists of the pipeline: one for each campaign file, made again while the file's days are open."""
 
 import csv
+import hashlib
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,13 +14,14 @@ from bank_assets.assets.list_plan import PLANNED
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.register import read_manifest
-from bank_assets.ledger import campaigns, states
+from bank_assets.ledger import campaigns, chain, decisions, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.warehouse import Warehouse
-from bank_assets_tests.store.test_call_lists import FACTS, scored
+from bank_assets_tests.store.test_call_lists import FACTS, IDS, scored
 from bank_assets_tests.world.customers import delimited, delivered
+from bank_assets_tests.world.lists import FACTS as LIST_FACTS
 
 
 class Home:
@@ -86,3 +88,46 @@ def test_a_call_list_follows_an_objection_while_its_days_are_open(home, as_of, i
     home.publish(as_of)
     campaigns.suppress(home.ledger.engine, ["c19"], reason="objection", actor="test")
     assert (home.make() != before) == is_made_again
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """A home whose list was scored from the file that lies there."""
+    home = Home(tmp_path, ["autumn"])
+    rows = [delivered(contact_id=contact_id, contact_date="2010-10-20") for contact_id in IDS]
+    (home.settings.landing / "campaigns" / "autumn.csv").write_text(delimited(rows, UCI.campaign_columns))
+    register_deliveries(home.settings.landing, home.settings.warehouse, UCI, now=datetime.now(UTC), settle_seconds=0)
+    facts = {**FACTS, "sha256": read_manifest(home.settings.warehouse)[-1].sha256, "n_rejected": 0}
+    shared = {**LIST_FACTS, "plan_of_the_day": {"2010-10-20": {}}}
+    home.warehouse.write("batch_scores", "autumn", scored(), "made", {**facts, "recorded": shared})
+    home.publish("2010-10-20")
+    return home
+
+
+def test_every_row_of_the_pipeline_s_list_is_on_record_and_each_content_once(recorded):
+    (file,) = recorded.make().values()
+    engine = recorded.ledger.engine
+    (made,) = campaigns.lists(engine)
+    content = (recorded.settings.reports / "call_lists" / file).read_bytes()
+    assert made.content_digest == hashlib.sha256(content).hexdigest()
+    assert made.id.encode() in content
+    rows = [decisions.get(engine, f"{made.id}.{row}") for row in range(1, 21)]
+    assert [one.contact_id for one in rows] == IDS
+    assert {one.listed.reason for one in rows} == {"worth_calling", "not_worth_calling"}
+    assert rows[-1].payload == {name: rows[0].payload[name] for name in UCI.payload_columns}
+    campaigns.suppress(engine, ["nobody of the list"], reason="objection", actor="test")
+    recorded.make()
+    assert campaigns.lists(engine) == [made], "made again with the same content"
+    campaigns.suppress(engine, ["c19"], reason="objection", actor="test")
+    recorded.make()
+    newest, before = campaigns.lists(engine)
+    assert (newest.revises, before) == (made.id, made)
+    assert decisions.get(engine, f"{newest.id}.20").listed.reason == "suppressed"
+    assert chain.verify(engine).ok
+
+
+def test_scores_that_are_not_those_of_the_file_make_a_list_that_is_not_on_record(recorded):
+    entry = recorded.warehouse.manifest("batch_scores")["autumn"]
+    recorded.warehouse.write("batch_scores", "autumn", scored().slice(1), "made again", entry.metadata)
+    recorded.make()
+    assert campaigns.lists(recorded.ledger.engine) == []

@@ -6,7 +6,8 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.feeds import record_feeds
-from bank_assets.landing.register import Withdrawal, read_manifest
+from bank_assets.landing.header import DeliveryRefused
+from bank_assets.landing.register import Withdrawal
 from bank_assets.landing.withdrawals import withdraw
 from bank_assets.ledger import campaigns, feeds, outcomes
 from bank_assets.ledger.engine import open_ledger
@@ -57,6 +58,20 @@ def test_a_file_is_taken_once_under_whatever_name(home):
     assert home.take()[1] == ["outcomes/a.csv: 1 new rows, 1 known, 0 refused"]
 
 
+def test_a_file_that_cannot_be_read_stops_no_other_one(home):
+    home.deliver(CALLS, "a.csv", "outcomes")
+    home.deliver("customer_id;on_day\nk-1;2010-11-22\n", "books.csv", "subscriptions")
+    (lost, _) = home.register().new
+    content = lost.path.read_bytes()
+    lost.path.unlink()
+    assert home.take()[1] == [
+        "outcomes/a.csv: not on record because of FileNotFoundError; the next look tries again",
+        "subscriptions/books.csv: 1 new rows, 0 known, 0 refused",
+    ]
+    lost.path.write_bytes(content)
+    assert home.take()[1] == ["outcomes/a.csv: 2 new rows, 0 known, 0 refused"]
+
+
 def test_refused_rows_become_a_file_beside_the_reasons_and_people_are_told(home):
     home.deliver(CALLS + "c-3,sold,2010-11-22\nc-4,refused,soon\n", "calls.csv", "outcomes")
     assert home.take()[1] == ["outcomes/calls.csv: 2 new rows, 0 known, 2 refused"]
@@ -104,5 +119,5 @@ def test_subscriptions_have_a_folder_of_their_own(home):
 def test_what_is_on_record_is_corrected_by_a_later_report_and_not_withdrawn(home):
     home.deliver(CALLS, "a.csv", "outcomes")
     home.take()
-    assert withdraw(home.warehouse, Withdrawal(reason="wrong", at=NOW.isoformat(), delivery="outcomes/a.csv")) is None
-    assert len(read_manifest(home.warehouse)) == 1
+    with pytest.raises(DeliveryRefused, match="found dispositions, which are on record in the ledger; report"):
+        withdraw(home.warehouse, Withdrawal(reason="wrong", at=NOW.isoformat(), delivery="outcomes/a.csv"))

@@ -20,17 +20,17 @@ def call_list(**values) -> campaigns.CampaignList:
 @pytest.fixture
 def recorded(ledger, draft):
     """One of everything, by the functions that record it."""
-    made = [draft(contact_id=f"c-{i}") for i in range(3)]
+    made = [draft(contact_id=f"p-{i}") for i in range(3)]
     decisions.append(ledger, made)
     outcomes.record(ledger, y="no", actor="crm", decision_id=made[0].id)
-    outcomes.record(ledger, y="yes", actor="crm", contact_id="c-1", arrived_at="2010-11-20")
+    outcomes.record(ledger, y="yes", actor="crm", contact_id="p-1", arrived_at="2010-11-20")
     for version, decision in (("1", "promoted"), ("2", "refused")):
         promotions.record(
             ledger, kind="refit", decision=decision, from_version=None, to_version=version, reasons=["r"],
             evidence={"auc": 0.1 + 0.2}, actor="pipeline",
         )  # fmt: skip
-    campaigns.suppress(ledger, ["c-7", "c-8", "c-9"], reason="objection", actor="ana")
-    campaigns.unsuppress(ledger, "c-8", reason="taken back by letter", actor="bo")
+    campaigns.suppress(ledger, ["p-7", "p-8", "p-9"], reason="objection", actor="ana")
+    campaigns.unsuppress(ledger, "p-8", reason="taken back by letter", actor="bo")
     accounts.create_user(ledger, "ana", PASSWORD, "analyst", actor="root")
     accounts.create_user(ledger, "ana", PASSWORD, "admin", actor="root")
     accounts.create_user(ledger, "bo", PASSWORD, "auditor")
@@ -39,7 +39,7 @@ def recorded(ledger, draft):
     accounts.create_key(ledger, "old", ["predict"])
     accounts.revoke_key(ledger, "old")
     campaigns.keep_list(ledger, call_list())
-    decisions.erase(ledger, contact_id="c-2", actor="dpo", reason="request 12")
+    decisions.erase(ledger, contact_id="p-2", actor="dpo", reason="request 12")
     assert chain.verify(ledger).ok, chain.verify(ledger).why
     return made
 
@@ -63,21 +63,21 @@ def test_every_record_has_an_event_that_names_nobody(ledger, recorded):
         "list.made",
         "erasure.recorded",
     ]
-    assert not any(f"c-{i}" in str(event) for event in found for i in range(10))
+    assert not any(f"p-{i}" in str(event) for event in found for i in range(10))
     assert (found[5].actor, found[5].content["reason"]) == ("bo", "taken back by letter")
     assert [event.actor for event in events.of(ledger, "ana")] == ["root", "root"]
     assert chain.verify(ledger, chain.anchor(ledger)).ok
 
 
-BACK = "INSERT INTO suppressions (contact_id, reason, at, actor) VALUES ('c-8', 'objection', '2026-01-01', 'ana')"
+BACK = "INSERT INTO suppressions (contact_id, reason, at, actor) VALUES ('p-8', 'objection', '2026-01-01', 'ana')"
 FORGED = "INSERT INTO erasures (decision_id, at, actor, reason) SELECT decision_id, '2026', 'x', 'y' FROM payloads"
 OUTCOME = "INSERT INTO outcomes (subject, y, arrived_at, recorded_at, actor) VALUES ('s', 'yes', 'a', 'b', 'x')"
 TAMPERING = {
-    "an objection gone": ("DELETE FROM suppressions WHERE contact_id = 'c-7'", "suppressions"),
-    "an objection of another": ("UPDATE suppressions SET contact_id = 'c-6' WHERE contact_id = 'c-7'", "suppressions"),
+    "an objection gone": ("DELETE FROM suppressions WHERE contact_id = 'p-7'", "suppressions"),
+    "an objection of another": ("UPDATE suppressions SET contact_id = 'p-6' WHERE contact_id = 'p-7'", "suppressions"),
     "an objection back": (BACK, "suppressions"),
     "an outcome changed": ("UPDATE outcomes SET y = 'yes' WHERE y = 'no'", "outcomes"),
-    "an outcome of another": ("UPDATE outcomes SET contact_id = 'c-5' WHERE y = 'yes'", "outcomes"),
+    "an outcome of another": ("UPDATE outcomes SET contact_id = 'p-5' WHERE y = 'yes'", "outcomes"),
     "an outcome gone": ("DELETE FROM outcomes WHERE y = 'no'", "outcomes"),
     "an outcome invented": (OUTCOME, "outcomes"),
     "a refusal turned": ("UPDATE promotions SET decision = 'promoted'", "promotions"),

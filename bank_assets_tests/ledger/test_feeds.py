@@ -5,7 +5,7 @@ from sqlalchemy import insert
 
 from bank_assets.contract.feeds import Disposition, Subscription
 from bank_assets.core.economics.call_plan import HELD_OUT
-from bank_assets.ledger import campaigns, events, feeds, outcomes
+from bank_assets.ledger import campaigns, decisions, events, feeds, outcomes
 from bank_assets.ledger.campaign_models import list_rows
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.chain import verify
@@ -60,20 +60,11 @@ def test_a_batch_is_one_event_and_the_same_rows_again_add_nothing(listed):
     ]
 
 
-@pytest.mark.parametrize(
-    ("disposition", "outcome"),
-    [
-        ("subscribed", ["yes"]),
-        ("refused", ["no"]),
-        ("cancelled", ["no"]),
-        ("not_reached", []),
-        ("call_back", []),
-        ("objection", []),
-    ],
-)
-def test_what_a_disposition_teaches(ledger, disposition, outcome):
-    taken(ledger, call("c-1", disposition))
-    assert learned(ledger, "c-1") == outcome
+def test_what_dispositions_teach(ledger):
+    taught = {"subscribed": ["yes"], "refused": ["no"], "cancelled": ["no"], "not_reached": [], "call_back": []}
+    taught["objection"] = []
+    taken(ledger, *(call(disposition, disposition) for disposition in taught))
+    assert {contact: learned(ledger, contact) for contact in taught} == taught
     assert verify(ledger).ok
 
 
@@ -99,24 +90,20 @@ def test_a_cancellation_is_a_correction_with_a_date_of_its_own(ledger):
     ]
 
 
-@pytest.mark.parametrize(
-    ("row", "person"),
-    [
-        (call("c-1", "objection"), "k-1"),  # the list knows the person
-        (call("c-1", "objection", customer_id="k-7"), "k-7"),
-        (call("c-9", "objection"), "c-9"),
-    ],
-)
-def test_an_objection_suppresses_at_once(listed, row, person):
-    assert taken(listed, row).suppressed == 1
-    assert campaigns.suppressed(listed) == {person}
-    assert taken(listed, row).suppressed == 0
+def test_an_objection_suppresses_the_person_as_far_as_it_is_known_at_once(listed):
+    rows = [
+        call("c-1", "objection"),  # the list knows the person
+        call("c-2", "objection", customer_id="k-7"),
+        call("c-9", "objection"),
+    ]
+    assert taken(listed, *rows).suppressed == 3
+    assert campaigns.suppressed(listed) == {"k-1", "k-7", "c-9"}
+    assert taken(listed, *rows).suppressed == 0
 
 
-@pytest.mark.parametrize(("day", "named", "expected"), [(22, None, "l-1"), (26, None, "l-2"), (26, "l-1", "l-1")])
-def test_a_call_belongs_to_the_list_it_names_or_the_last_one_before_it(listed, day, named, expected):
-    taken(listed, call("c-1", "refused", day, list_id=named))
-    assert [one.list_id for one in feeds.dispositions_of(listed, contact_id="c-1")] == [expected]
+def test_a_call_belongs_to_the_list_it_names_or_the_last_one_before_it(listed):
+    taken(listed, call("c-1", "refused", 22), call("c-1", "refused", 26), call("c-1", "call_back", 26, list_id="l-1"))
+    assert [one.list_id for one in feeds.dispositions_of(listed, contact_id="c-1")] == ["l-1", "l-2", "l-1"]
 
 
 def test_a_call_of_a_held_out_customer_is_kept_and_reported_as_a_breach(listed):
@@ -125,18 +112,16 @@ def test_a_call_of_a_held_out_customer_is_kept_and_reported_as_a_breach(listed):
     assert events.latest(listed, "dispositions.recorded").content["held_out"] == 1
 
 
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        (call("c-1", "refused", list_id="l-9"), "list_id: expected a call list on record"),
-        (call("1", "refused", list_id="l-1"), "were leading zeros lost?"),
-        (call("c-1", "refused", 19, list_id="l-1"), "called_at: expected a day from 2010-11-20 on"),
-    ],
-)
-def test_a_row_that_contradicts_its_list_is_refused_and_the_others_are_kept(listed, row, reason):
-    found = taken(listed, row, call("c-2", "refused", line=1))
-    assert found.new == 1
-    assert reason in found.refused[0][0]
+def test_a_row_that_contradicts_its_list_is_refused_and_the_others_are_kept(listed):
+    refused = {
+        "list_id: expected a call list on record": call("c-1", "refused", list_id="l-9", line=1),
+        "were leading zeros lost?": call("1", "refused", list_id="l-1", line=2),
+        "called_at: expected a day from 2010-11-20 on": call("c-1", "refused", 19, list_id="l-1", line=3),
+    }
+    found = taken(listed, *refused.values(), call("c-2", "refused", line=4))
+    assert (found.new, list(found.refused)) == (1, [1, 2, 3])
+    for reason, (said,) in zip(refused, found.refused.values(), strict=True):
+        assert reason in said
 
 
 def test_subscriptions_are_kept_once_with_their_cancellations(ledger):
@@ -155,3 +140,24 @@ def test_subscriptions_are_kept_once_with_their_cancellations(ledger):
     assert feeds.subscriptions_until(ledger) == "2010-11-26"
     assert list(outcomes.export(ledger)) == [], "the bank's books say nothing about a call"
     assert verify(ledger).ok
+
+
+def test_an_erasure_empties_what_came_back_about_a_person(ledger, draft):
+    decisions.append(ledger, [draft(contact_id="c-1", customer_id="k-1")])
+    taken(ledger, call("c-1", "refused"), call("c-2", "refused"), call("c-3", "refused", customer_id="k-1"))
+    books = [Subscription("k-1", "2010-11-22"), Subscription("k-2", "2010-11-24"), Subscription("c-2", "2010-11-25")]
+    feeds.record_subscriptions(ledger, books, actor="books", source="api")
+    whose = {"actor": "dpo", "reason": "request"}
+    assert decisions.count_to_erase(ledger, customer_id="k-1") == 4
+    assert decisions.erase(ledger, customer_id="k-1", **whose) == 4
+    assert decisions.erase(ledger, customer_id="k-1", **whose) == 0
+    assert decisions.erase(ledger, contact_id="c-2", **whose) == 2
+    assert [one.customer_id for one in feeds.subscriptions_between(ledger, "2010-11-01", "2010-11-30")] == [
+        None,
+        "k-2",
+        None,
+    ]
+    result = verify(ledger)
+    assert (result.ok, result.erased) == (True, 1)
+    kept = events.latest(ledger, "erasure.recorded").content
+    assert kept["erased"] == {"dispositions": {"1": 1}, "subscriptions": {"2": 1}}

@@ -27,7 +27,7 @@ def drop_triggers(connection):
 
 def test_an_empty_ledger_verifies(ledger):
     anchor = chain.Anchor(0, chain.GENESIS, 0, chain.GENESIS)
-    assert chain.verify(ledger) == chain.VerifyResult(True, 0, 0, None, "", anchor, 0, None)
+    assert chain.verify(ledger) == chain.VerifyResult(True, 0, 0, None, "", anchor, 0, 0, None)
     assert chain.Anchor.parse(f" {anchor} ") == anchor
 
 

@@ -51,9 +51,9 @@ def test_search_filters_and_pages(ledger, draft):
     decisions.append(ledger, [draft(contact_id=f"c-{i % 3}", actor="a" if i % 2 else "b") for i in range(10)])
     page = decisions.search(ledger, limit=4)
     assert [d.seq for d in page.decisions] == [10, 9, 8, 7]
-    page = decisions.search(ledger, limit=4, before_seq=page.next_cursor)
+    page = decisions.search(ledger, limit=4, before=page.next_cursor)
     assert [d.seq for d in page.decisions] == [6, 5, 4, 3]
-    last = decisions.search(ledger, limit=4, before_seq=page.next_cursor)
+    last = decisions.search(ledger, limit=4, before=page.next_cursor)
     assert ([d.seq for d in last.decisions], last.next_cursor) == ([2, 1], None)
     assert [d.seq for d in decisions.search(ledger, contact_id="c-0", actor="a").decisions] == [10, 4]
     middle = decisions.search(ledger).decisions[4].decided_at

@@ -60,7 +60,7 @@ def test_a_revision_is_recorded_whole_or_not_at_all(ledger):
         content_digest="e" * 64, revises=first.id,
     )  # fmt: skip
     with pytest.raises(ValueError, match="not in this stage"):
-        campaigns.keep_list(ledger, made, refuse)
+        campaigns.keep_list(ledger, made, check=refuse)
     assert facts(ledger, first.id)[first.id].replaced_by == ""
     campaigns.keep_list(ledger, made)
     assert facts(ledger, first.id)[first.id].replaced_by == made.id

@@ -22,6 +22,7 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, GROUPS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
+from bank_assets.store.decision_records import facts_of_list, facts_of_model, rows_of_list
 from bank_assets.store.list_designs import ListDesigns
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState
@@ -68,8 +69,10 @@ class CallLists:
     suppressions: Suppressions
     files: CampaignFiles
     kept: CallListFiles
+    nightly: CallListFiles  # of the pipeline
     designs: ListDesigns
     payloads: Payloads
+    code_version: str
     _scored: Remembered[ScoredList] = field(default_factory=lambda: Remembered(REMEMBERED))
 
     def scored(self, key: str, champion: Champion, published: PublishedState) -> ScoredList:
@@ -106,7 +109,7 @@ class CallLists:
         revises: str | None = None,
         check: Callable[[Connection], None] = lambda _: None,
     ) -> CampaignList:
-        """Write the list's CSV files and put the list on record; its id is in every row of the files.
+        """Write the list's CSV files and put the list on record with every row; its id is in the rows of the files.
 
         `check` raises within the transaction if the list that this one `revises` may not be replaced.
         """
@@ -143,15 +146,26 @@ class CallLists:
             content_path=f"{list_id}-{CALLS}.csv",
             revises=revises,
         )
-        return campaigns.keep_list(self.ledger, made, check)
+        calls_from = settings.economics.for_model(champion.decision).calls_from
+        rows = rows_of_list(planned.plan, scores, scored.frame, scored.contract, calls_from)
+        return campaigns.keep_list(self.ledger, made, rows, self._facts(scored), check)
 
-    def has_file(self, list_id: str) -> bool:
-        """True if the files of a kept list are still there."""
-        return self.kept.has(f"{list_id}-{CALLS}.csv")
+    def _facts(self, scored: ScoredCampaign) -> dict[str, Any]:
+        """What the rows of a list share."""
+        champion, state = scored.champion, scored.published.state
+        known = champion.version, champion.digest, champion.decision, champion.run_id
+        facts = facts_of_model(*known, scored.contract, self.code_version)
+        return facts_of_list(facts, champion.decision, state, scored.frame, scored.contact_date, champion.contract)
+
+    def has_file(self, kept: CampaignList) -> bool:
+        """True if the file of a list on record is still there."""
+        name = kept.content_path
+        return name is not None and (self.kept.has(name) or self.nightly.has(name))
 
     def content(self, kept: CampaignList, group: str) -> bytes:
         """A CSV file of a kept list; a `ConflictError` if it is not the one on record."""
-        content = self.kept.read(f"{kept.id}-{group}.csv") if group in GROUPS else None
+        name = {CALLS: kept.content_path, HOLDOUT: f"{kept.id}-{HOLDOUT}.csv"}.get(group)
+        content = None if name is None else self.kept.read(name) or self.nightly.read(name)
         if content is None:
             raise NotFoundError(
                 f"call list {kept.id}: expected its file of {' or '.join(GROUPS)}, found none of {group[:40]!r}; "

@@ -58,7 +58,6 @@ def _event(event: Event) -> ListEvent:
 def settings_shown(kept: CampaignList) -> list[tuple[str, str]]:
     """What a list was made under; earlier releases recorded less."""
     request, economics = kept.request, kept.economics
-    learning, rules = request.get("learning", {}), request.get("rules", {})
     days = (request.get("first_day"), request.get("last_day"))
     stated = {
         "Days of the calls": " to ".join(sorted(filter(None, {*days}))),
@@ -67,10 +66,8 @@ def settings_shown(kept: CampaignList) -> list[tuple[str, str]]:
         "Budget": _limit(eur, request.get("budget_eur")),
         "Capacity": _limit(count, request.get("capacity")),
         "Hold-out": pct(request.get("holdout_share")),
-        "Learning budget": f"{pct(learning.get('share'))} of the contacts, at least {count(learning.get('minimum'))} "
-        f"calls, at most {_limit(eur, learning.get('maximum_eur'))}",
-        "Contact rules": f"contacts in a campaign {_limit(count, rules.get('max_contacts_in_campaign'))}, days since "
-        f"the last contact {_limit(count, rules.get('min_days_since_previous_contact'))}",
+        "Learning budget": _learning(request.get("learning", {})),
+        "Contact rules": _rules(request.get("rules", {})),
         "Seed of the draws": str(request.get("holdout_seed", "")),
         "Data up to": str(request.get("as_of", "")),
         "Rejected rows": count(request.get("rows_rejected")),
@@ -78,6 +75,20 @@ def settings_shown(kept: CampaignList) -> list[tuple[str, str]]:
         "SHA-256 of the objections": str(request.get("suppression_sha256", "")),
     }
     return [(name, text) for name, text in stated.items() if text]
+
+
+def _learning(budget: Mapping[str, Any]) -> str:
+    share, minimum, most = (budget.get(name) for name in ("share", "minimum", "maximum_eur"))
+    if not (share or minimum):
+        return NO_LIMIT
+    return f"{pct(share)} of the contacts, at least {count(minimum)} calls" + (f", at most {eur(most)}" if most else "")
+
+
+def _rules(rules: Mapping[str, Any]) -> str:
+    most, days = rules.get("max_contacts_in_campaign"), rules.get("min_days_since_previous_contact")
+    stated = [f"at most {count(most)} contacts in a campaign"] if most is not None else []
+    stated += [f"at least {count(days)} days since the last contact"] if days is not None else []
+    return ", ".join(stated) or NO_LIMIT
 
 
 def _limit(write: Any, value: Any) -> str:

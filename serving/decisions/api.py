@@ -95,16 +95,16 @@ class PredictionsController(Controller):
         records: NamedDependency[Records],
         contact_id: Annotated[str | None, QueryParameter(max_length=64)] = None,
         customer_id: Annotated[str | None, QueryParameter(description="Person.", max_length=64)] = None,
-        batch_id: Annotated[str | None, QueryParameter(max_length=36)] = None,
+        batch_id: Annotated[str | None, QueryParameter(description="Upload, or call list.", max_length=36)] = None,
         actor: Annotated[str | None, QueryParameter(max_length=200)] = None,
         decision: Annotated[str | None, QueryParameter(pattern="^(call|do_not_call)$")] = None,
         model_version: Annotated[str | None, QueryParameter(max_length=20)] = None,
         since: Annotated[str | None, QueryParameter(description="First time, ISO.", max_length=40)] = None,
         until: Annotated[str | None, QueryParameter(description="End, exclusive, ISO.", max_length=40)] = None,
-        cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.", max_length=40)] = None,
+        cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.", max_length=80)] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
     ) -> SearchPage:
-        """Every given criterion must fit."""
+        """Every given criterion must fit. Rows of call lists are found by contact, customer or batch (their list)."""
         return records.search(
             contact_id=contact_id,
             customer_id=customer_id,

@@ -75,8 +75,9 @@ def _record_page(
     request: Request[Any, Any, Any], decision_id: str, records: Records, replayed: ReplayView | None = None
 ) -> RecordPage:
     decision = records.get(decision_id)
-    view, labels = view_of(request, decision, records), labels_of(records.contract)
-    return RecordPage(f"Decision {decision.seq}", view, records.full(decision), labels, replayed)
+    view, labels, row = view_of(request, decision, records), labels_of(records.contract), decision.listed
+    title = f"Decision {decision.seq}" if row is None else f"Row {row.row} of {row.list_name}"
+    return RecordPage(title, view, records.full(decision), labels, replayed)
 
 
 PAGE = Page("/audit", "Audit", "audit", (audit, verify, record, replay))

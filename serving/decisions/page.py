@@ -17,6 +17,7 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
 from bank_assets.contract.contract import Contract
+from bank_assets.core.economics.call_plan import REASON_TEXTS
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.suppression import SUPPRESSED
 from bank_assets.core.model.explanations import ExplainError
@@ -24,6 +25,7 @@ from bank_assets.core.model.scorer import BundleError
 from bank_assets.core.words import pct
 from bank_assets.ledger.randomized import PROPENSITY
 from bank_assets.ledger.records import Decision
+from bank_assets.store.decision_records import ON_PROBATION
 from bank_assets.store.registry import RegistryError
 from serving.decisions.deciding import Decider
 from serving.decisions.form import (
@@ -38,7 +40,7 @@ from serving.decisions.form import (
 from serving.decisions.payloads import Payloads
 from serving.decisions.records import Records, flags_on_record
 from serving.decisions.schemas import Flag
-from serving.decisions.scoring import CONTRADICTION, ON_PROBATION, OUTSIDE, DecisionMaker, DecisionRequest, reason_of
+from serving.decisions.scoring import CONTRADICTION, OUTSIDE, DecisionMaker, DecisionRequest, reason_of
 from serving.decisions.view_models import DecisionView, PredictPage, PredictResult, WhatIf
 from serving.web.access import identity_of, note_decision
 from serving.web.chrome import Page
@@ -177,7 +179,10 @@ def view_of(request: Request[Any, Any, Any], record: Decision, records: Records)
         problem = f"Reasons cannot be given: {error}"
     flags, name = flags_on_record(record), threshold_name(record.threshold, record.economics)
     propensity = record.economics.get(PROPENSITY, 1.0)
-    if record.decision == "call" and propensity < 1.0:
+    if record.listed is not None:
+        call = "Called" if record.decision == "call" else "Not called"
+        because = f"{call} by the list {record.listed.list_name}: {REASON_TEXTS[record.listed.reason]}."
+    elif record.decision == "call" and propensity < 1.0:
         because = (
             f"Called to learn from: {pct(propensity)} of the contacts that are not worth a call are drawn at random."
         )

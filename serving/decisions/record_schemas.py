@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, Struct
 
 from bank_assets.ledger.outcomes import OutcomeReport
+from bank_assets.ledger.records import ListedRow
 from serving.decisions.schemas import (
     ContactId,
     CustomerId,
@@ -15,10 +16,16 @@ from serving.decisions.schemas import (
     ModelReference,
     Propensity,
     Reason,
-    WhyNot,
 )
 
 Person = Annotated[str | None, Meta(description="Customer behind the contact: the contact itself if nobody is named.")]
+WhyNotOnRecord = Annotated[
+    str | None,
+    Meta(
+        description="Why not to call, null where the decision is to call: `suppressed` or `not_worth_calling`; for a "
+        "row of a list any reason of a plan."
+    ),
+]
 
 SECONDS_OF_A_DAY: Final = 86_400  # no call is longer
 
@@ -69,7 +76,7 @@ class Lineage(Struct, frozen=True):
 
 
 class ChainLink(Struct, frozen=True):
-    """Place of a record in the hash chain."""
+    """Place of a record in the hash chain: of a single decision its own, of a row that of the event of its list."""
 
     seq: int
     hash: str
@@ -80,6 +87,7 @@ class ChainLink(Struct, frozen=True):
 class DecisionRecord(FullAnswer, frozen=True):
     """Everything on record about one decision."""
 
+    reason: WhyNotOnRecord  # type: ignore[assignment]  # a row of a list has more reasons
     actor: str
     batch_id: str | None
     contact_id: str | None
@@ -91,6 +99,13 @@ class DecisionRecord(FullAnswer, frozen=True):
     lineage: Lineage
     chain: ChainLink
     outcomes: list[OutcomeReport]
+    listed: Annotated[
+        ListedRow | None,
+        Meta(
+            description="Of a row of a call list: its place in the plan, and the proof that its record is in the block "
+            "whose Merkle root the event of the list binds."
+        ),
+    ]
     propensity: Propensity = UNSET
 
 
@@ -106,10 +121,11 @@ class DecisionSummary(Struct, frozen=True):
     contact_date: str
     probability: float
     decision: str
-    reason: WhyNot
+    reason: WhyNotOnRecord
     expected_profit_eur: float
     model_version: str
     is_erased: bool
+    list_name: Annotated[str | None, Meta(description="Call list that it is a row of, null for a single decision.")]
 
 
 class SearchPage(Struct, frozen=True):
@@ -157,6 +173,7 @@ class VerifyAnswer(Struct, frozen=True):
     head_seq: int
     head_hash: str
     events: int
+    rows: Annotated[int, Meta(description="Rows of call lists, which are decisions too.")]
     first_bad_event: int | None
     anchor: Annotated[str, Meta(description="Newest record of both chains, to be kept elsewhere.")]
 

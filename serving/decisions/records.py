@@ -27,7 +27,8 @@ from bank_assets.core.model.reasons import ReasonGiven, reasons_of
 from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger import chain, decisions, outcomes
 from bank_assets.ledger.randomized import PROPENSITY
-from bank_assets.ledger.records import Decision, Draft
+from bank_assets.ledger.records import CursorError, Decision, Draft, FoundRow
+from bank_assets.store.decision_records import cpu_architecture
 from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 from serving.champion.champion import Champion, ChampionStore
 from serving.decisions.record_schemas import (
@@ -40,7 +41,7 @@ from serving.decisions.record_schemas import (
     VerifyAnswer,
 )
 from serving.decisions.schemas import EconomicsUsed, Flag, ModelReference, Reasons
-from serving.decisions.scoring import cpu_architecture, reason_of
+from serving.decisions.scoring import reason_of
 from serving.web.answers import from_record
 from serving.web.problems import FieldError, NotFoundError, PayloadError
 from serving.web.remembered import Remembered
@@ -93,7 +94,7 @@ class Records:
         return from_record(
             DecisionRecord,
             decision,
-            reason=reason_of(decision.decision, flags),
+            reason=why_not(decision),
             flags=flags,
             customer_id=decision.person,
             economics=msgspec.convert(decision.economics, EconomicsUsed),
@@ -118,25 +119,29 @@ class Records:
         Raises:
             PayloadError: a time or the cursor cannot be read.
         """
-        found = decisions.search(
-            self.engine,
-            **equal,
-            since=iso_time("since", since),
-            until=iso_time("until", until),
-            before_seq=_cursor(cursor),
-            limit=limit,
-        )
+        try:
+            found = decisions.search(
+                self.engine,
+                **equal,
+                since=iso_time("since", since),
+                until=iso_time("until", until),
+                before=cursor,
+                limit=limit,
+            )
+        except CursorError:
+            raise PayloadError(FieldError("cursor", "the `next` of an earlier page", repr(str(cursor)[:60]))) from None
         rows = [
             from_record(
                 DecisionSummary,
                 one,
-                reason=reason_of(one.decision, flags_on_record(one)),
+                reason=why_not(one),
                 customer_id=one.person,
                 is_erased=one.erased_at is not None,
+                list_name=one.list_name if isinstance(one, FoundRow) else None,
             )
             for one in found.decisions
         ]
-        return SearchPage(rows, None if found.next_cursor is None else str(found.next_cursor))
+        return SearchPage(rows, found.next_cursor)
 
     def verify(self, anchor: chain.Anchor | None) -> VerifyAnswer:
         """Verify the whole record."""
@@ -177,7 +182,7 @@ class Records:
                 time: dict(zip(("code", "onnxruntime", "cpu"), ran, strict=True))
                 for time, ran in (("then", then), ("now", now))
             },
-            record_fault=chain.fault_of(self.engine, decision.id) or None,
+            record_fault=decisions.fault_of(self.engine, decision.id) or None,
         )
 
     def reasons_of(self, decision: Draft | Decision) -> Reasons:
@@ -211,6 +216,17 @@ class Records:
             return champion
         version = Version(*key, decision.mlflow_run_id)
         return self._loaded.get(key, lambda: self.store.obtain(version, self.registry))
+
+
+def why_not(found: Decision | FoundRow) -> str | None:
+    """Why a customer is not called, None if the decision is to call."""
+    if isinstance(found, FoundRow):
+        reason = found.reason
+    elif found.listed is not None:
+        reason = found.listed.reason
+    else:
+        return reason_of(found.decision, flags_on_record(found))
+    return None if found.decision == "call" else reason
 
 
 def flags_on_record(found: Decision) -> list[Flag]:
@@ -250,12 +266,3 @@ def anchor_of(text: str) -> chain.Anchor:
     except ValueError:
         expected = "what an earlier verification answered, number:hash:number:hash"
         raise PayloadError(FieldError("anchor", expected, found_words(text))) from None
-
-
-def _cursor(text: str | None) -> int | None:
-    if text is None:
-        return None
-    # 18 digits fit a BIGINT whatever they are.
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise PayloadError(FieldError("cursor", "the `next` of an earlier page", repr(text[:60])))
-    return int(text)

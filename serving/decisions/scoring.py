@@ -6,18 +6,15 @@ Single requests and uploads take this one path, so a row gets the same number ei
 from __future__ import annotations
 
 import datetime as dt
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Final, Literal, cast
 
 import msgspec
 import numpy as np
-import onnxruntime
 from msgspec import UNSET, UnsetType
 
-from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray, Rows, rows_at
 from bank_assets.core.economics.call_plan import NOT_WORTH_CALLING
 from bank_assets.core.economics.economics import Economics
@@ -29,6 +26,7 @@ from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import canonical_json
 from bank_assets.ledger.randomized import PROPENSITY
 from bank_assets.ledger.records import Draft
+from bank_assets.store.decision_records import facts_of_model, flags_of_model
 from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads
@@ -44,7 +42,6 @@ from serving.decisions.schemas import (
 
 OUTSIDE: Final = "outside_training_range"
 CONTRADICTION: Final = "contradicts_another_value"
-ON_PROBATION: Final = "model_on_probation"
 # Recorded with a decision about a customer who objected: the score stays as it is, but the decision is not to call.
 OBJECTED: Final = Flag(SUPPRESSED, "contact_id", "a customer not on the suppression list", RULE_TEXTS[SUPPRESSED])
 # Whether to call, expected profit, threshold, cost and value of one row, EUR.
@@ -72,12 +69,6 @@ class Decided:
     propensity: float | UnsetType = UNSET
 
 
-@cache
-def cpu_architecture() -> str:
-    """The processor's architecture, as recorded."""
-    return platform.machine()
-
-
 def economics_of(requested: EconomicsRequest | None, default: Economics) -> Economics:
     """The economics of a request: what it states, the platform's for the rest."""
     if requested is None:
@@ -87,10 +78,7 @@ def economics_of(requested: EconomicsRequest | None, default: Economics) -> Econ
 
 def model_flags(champion: Champion) -> list[Flag]:
     """What everybody who reads a decision of this model has to know."""
-    if not champion.is_on_probation:
-        return []
-    found = f"version {champion.version}, which decides until the gate of a first model opens"
-    return [Flag(ON_PROBATION, "model", "a version that passed its gate", found)]
+    return [Flag(**flag) for flag in flags_of_model(champion.version, champion.decision)]
 
 
 def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]], payloads: Payloads) -> list[Flag]:
@@ -192,19 +180,12 @@ class DecisionMaker:
 
     def _shared(self, champion: Champion, published: PublishedState) -> dict[str, Any]:
         """The fields that all drafts of one call have in common."""
+        known = champion.version, champion.digest, champion.decision, champion.run_id
         return {
+            **facts_of_model(*known, self.payloads.contract, self.code_version),
             "decided_at": utc_now(),
-            "model_name": MODEL_NAME,
-            "model_version": champion.version,
-            "model_digest": champion.digest,
-            "mlflow_run_id": champion.run_id,
-            "training_snapshot": champion.decision["training"].get("snapshot"),
             "as_of": published.as_of,
             "as_of_features": published.text,
-            "contract_version": self.payloads.contract.reference,
-            "code_version": self.code_version,
-            "onnxruntime_version": onnxruntime.__version__,
-            "cpu_architecture": cpu_architecture(),
         }
 
 

@@ -96,6 +96,16 @@ def plan_of_the_day(frame: Rows, contact_dates: DayArray, contract: Contract) ->
     return {name: plans[row, column] for column, name in enumerate(FeatureSet.of(contract).plan)}
 
 
+def plans_by_day(frame: Rows, contact_dates: DayArray, contract: Contract) -> dict[str, dict[str, float]]:
+    """Return the statistics of each day's list by ISO day, as `AsOfState.typical_plan` holds those of a typical day.
+
+    A state with them gives each contact of that day alone the features that it has on the whole list.
+    """
+    days, plans = plan_statistics(frame, contact_dates, contract)
+    names = FeatureSet.of(contract).plan
+    return {str(day): dict(zip(names, row, strict=True)) for day, row in zip(days, plans.tolist(), strict=True)}
+
+
 def current_features(
     frame: Rows, contact_dates: DayArray, state: AsOfState, contract: Contract, *, has_plan: bool
 ) -> dict[str, NDArray[Any]]:

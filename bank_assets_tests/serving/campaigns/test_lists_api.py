@@ -11,6 +11,8 @@ from bank_assets.ledger import campaigns
 from bank_assets_tests.serving.campaigns.lists import LIST
 from bank_assets_tests.world.demo_home import fit_demo, make_home, open_pages
 
+pytestmark = pytest.mark.slow
+
 PATH = "/api/v1/lists"
 
 

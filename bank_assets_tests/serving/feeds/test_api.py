@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from bank_assets.ledger import campaigns, feeds
+from bank_assets.ledger import accounts, campaigns, feeds
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import SettingsError
 from bank_assets.store.standard_webhooks import signed
 from bank_assets_tests.world.demo_home import HTMX, token_of
@@ -48,21 +49,22 @@ def test_rows_as_json_and_as_csv_are_the_same_rows(fed):
     assert (csv(fed, text).json()["known"], csv(fed, text).json()["new"]) == (2, 0)
 
 
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        ({**CALL, "disposition": "sold"}, "disposition: expected one of subscribed, refused"),
-        ({**CALL, "contact_id": 7}, "contact_id: expected text of at most 200 characters, found 7"),
-        ({**CALL, "called_at": None}, "called_at: expected text"),
-        ({**CALL, "y": "yes"}, "y: expected only the fields contact_id, disposition, called_at"),
-        ({"contact_id": "c-1"}, "disposition: expected text of at most 200 characters, found nothing"),
-        ("c-1", "row: expected an object"),
-    ],
-)
-def test_each_bad_row_is_named_and_the_good_ones_are_kept(fed, row, reason):
-    answer = fed.post(BATCH, json=[row, {**CALL, "contact_id": "c-8"}]).json()
-    assert (answer["new"], answer["refused"], answer["errors"][0]["line"]) == (1, 1, 1)
-    assert reason in answer["errors"][0]["reasons"][0]
+BAD_ROWS = [
+    ({**CALL, "disposition": "sold"}, "disposition: expected one of subscribed, refused"),
+    ({**CALL, "contact_id": 7}, "contact_id: expected text of at most 200 characters, found 7"),
+    ({**CALL, "called_at": None}, "called_at: expected text"),
+    ({**CALL, "y": "yes"}, "y: expected only the fields contact_id, disposition, called_at"),
+    ({"contact_id": "c-1"}, "disposition: expected text of at most 200 characters, found nothing"),
+    ("c-1", "row: expected an object"),
+]
+
+
+def test_each_bad_row_is_named_and_the_good_ones_are_kept(fed):
+    answer = fed.post(BATCH, json=[*(row for row, _ in BAD_ROWS), {**CALL, "contact_id": "c-8"}]).json()
+    assert (answer["rows"], answer["new"], answer["refused"]) == (7, 1, 6)
+    for line, ((_, reason), error) in enumerate(zip(BAD_ROWS, answer["errors"], strict=True), start=1):
+        assert error["line"] == line
+        assert reason in error["reasons"][0]
 
 
 def test_a_field_named_twice_is_refused(fed):
@@ -71,20 +73,20 @@ def test_a_field_named_twice_is_refused(fed):
     assert answer["errors"] == [{"line": 1, "reasons": ["contact_id: expected each field once, found it twice"]}]
 
 
-@pytest.mark.parametrize(
-    ("content", "kind", "status", "said"),
-    [
-        (b"{}", "application/json", 422, "expected a JSON array of objects"),
-        (b"[", "application/json", 422, "expected well-formed JSON"),
-        (b"contact_id,y\nc-1,yes\n", "text/csv", 422, "missing: 'disposition', 'called_at'; extra: 'y'"),
-        (b"PK\x03\x04", "text/csv", 422, "an Excel workbook"),
-        (b"[]", "text/plain", 415, "expected text/csv or application/json"),
-    ],
-)
-def test_a_body_that_does_not_fit_as_a_whole_is_refused(fed, content, kind, status, said):
-    answer = fed.post(BATCH, content=content, headers={"content-type": kind})
-    assert answer.status_code == status
-    assert said in answer.json()["detail"]
+BAD_BODIES = [
+    (b"{}", "application/json", 422, "expected a JSON array of objects"),
+    (b"[", "application/json", 422, "expected well-formed JSON"),
+    (b"contact_id,y\nc-1,yes\n", "text/csv", 422, "missing: 'disposition', 'called_at'; extra: 'y'"),
+    (b"PK\x03\x04", "text/csv", 422, "an Excel workbook"),
+    (b"[]", "text/plain", 415, "expected text/csv or application/json"),
+]
+
+
+def test_a_body_that_does_not_fit_as_a_whole_is_refused(fed):
+    for content, kind, status, said in BAD_BODIES:
+        answer = fed.post(BATCH, content=content, headers={"content-type": kind})
+        assert answer.status_code == status
+        assert said in answer.json()["detail"]
 
 
 def test_subscriptions_come_by_customer_and_may_be_taken_back(fed):
@@ -111,21 +113,31 @@ def test_a_signed_webhook_is_taken_and_a_replay_adds_nothing(fed):
     assert {one.actor for one in feeds.dispositions_of(ledger_of(fed), contact_id="c-1")} == {"webhook"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"late": 400}, "within 300 s"),
-        ({"secret": "whsec_" + base64.b64encode(b"x" * 32).decode()}, "found none"),
-        ({"webhook-signature": "v1,AAAA"}, "found none"),
-        ({"webhook-id": "msg_2"}, "found none"),
-        ({"webhook-timestamp": "9" * 5_000}, "expected the headers"),
-    ],
-)
-def test_a_webhook_that_is_late_or_not_signed_is_refused(fed, changes, said):
-    answer = hook(fed, {"type": "dispositions", "data": [CALL]}, **changes)
-    assert (answer.status_code, answer.json()["type"]) == (401, "/problems/signature")
-    assert said in answer.json()["detail"]
+REFUSED = [
+    ({"late": 400}, "within 300 s"),
+    ({"secret": "whsec_" + base64.b64encode(b"x" * 32).decode()}, "found none"),
+    ({"webhook-signature": "v1,AAAA"}, "found none"),
+    ({"webhook-id": "msg_2"}, "found none"),
+    ({"webhook-timestamp": "9" * 5_000}, "expected the headers"),
+]
+
+
+def test_a_webhook_that_is_late_or_not_signed_is_refused(fed):
+    for changes, said in REFUSED:
+        answer = hook(fed, {"type": "dispositions", "data": [CALL]}, **changes)
+        assert (answer.status_code, answer.json()["type"]) == (401, "/problems/signature")
+        assert said in answer.json()["detail"]
     assert feeds.dispositions_of(ledger_of(fed)) == []
+
+
+def test_a_webhook_needs_no_key_where_everything_else_does(serving_settings, registry):
+    settings = replace(serving_settings, webhook_secrets=(NEW,), is_login_required=True)
+    engine = open_ledger(settings.platform.ledger_url)
+    accounts.create_key(engine, "dialer", ["outcomes"])
+    engine.dispose()
+    with TestClient(create_app(settings, registry=registry), base_url="http://127.0.0.1") as client:
+        assert client.post(BATCH, json=[CALL]).status_code == 401
+        assert hook(client, {"type": "dispositions", "data": [CALL]}).json()["new"] == 1
 
 
 def test_without_a_secret_there_are_no_webhooks(client):

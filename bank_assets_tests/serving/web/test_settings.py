@@ -130,7 +130,7 @@ def test_verify_prints_an_anchor_that_it_takes_back(home, capsys):
     some_decisions(ledger_of(home), 3)
     assert main(["verify"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("ok: 3 decisions, 0 erased, 0 events; anchor 3:")
+    assert out.startswith("ok: 3 decisions, 0 erased, 0 events, 0 rows of lists; anchor 3:")
     anchor = out.split("anchor ")[1].strip()
     assert main(["verify", "--anchor", anchor]) == 0
     assert main(["verify", "--anchor", "3:" + "0" * 64]) == 1
@@ -158,12 +158,12 @@ def test_erase_by_contact_person_and_age(home, capsys):
     assert main(["erase", "--decided-before", "2021-01-01", "--reason", "retention", "--yes"]) == 0
     assert main(["erase", "--reason", "everything", "--yes"]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "1 decisions would lose their customer's data for good",
-        "erased 1 payloads",
-        "1 decisions would lose their customer's data for good",
-        "erased 1 payloads",
-        "2 decisions would lose their customer's data for good",
-        "erased 2 payloads",
+        "1 records would lose their customer's data for good",
+        "erased 1 records",
+        "1 records would lose their customer's data for good",
+        "erased 1 records",
+        "2 records would lose their customer's data for good",
+        "erased 2 records",
     ]
     result = chain.verify(engine)
     assert (result.ok, result.erased) == (True, 4)

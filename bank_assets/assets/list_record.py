@@ -1,0 +1,89 @@
+"""The call lists of the pipeline on record: every row as a decision, each content once."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Engine
+
+from bank_assets.contract.contract import Contract
+from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.core.economics.planner import PlanSettings
+from bank_assets.landing.campaign_file import Campaign, read_campaign
+from bank_assets.landing.register import read_manifest
+from bank_assets.ledger import campaigns
+from bank_assets.ledger.campaigns import PIPELINE, CampaignList
+from bank_assets.ledger.ids import new_id
+from bank_assets.store.call_lists import ListScores, csv_of
+from bank_assets.store.campaign_files import FOLDER
+from bank_assets.store.decision_records import rows_of_list
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedList:
+    """A call list of the pipeline: its plan, and what it was made from."""
+
+    name: str
+    file: str  # of its CSV
+    plan: CallPlan
+    scores: ListScores
+    settings: PlanSettings
+    scored: pa.Table
+    facts: dict[str, Any]  # metadata of the scores
+
+    def campaign(self, warehouse: Path, contract: Contract) -> Campaign | None:
+        """The contacts that were scored, or None if they are not those of the file any more.
+
+        Scores of an earlier release do not say what they were made from, and another contract may read other rows.
+        """
+        if "recorded" not in self.facts:
+            return None
+        arrivals = (one for one in read_manifest(warehouse, FOLDER) if one.sha256 == self.facts["sha256"])
+        campaign = read_campaign(next(arrivals), contract)
+        return campaign if list(campaign.contact_ids) == self.scored.column("contact_id").to_pylist() else None
+
+
+def put_on_record(engine: Engine, made: PlannedList, campaign: Campaign, contract: Contract) -> str:
+    """Record a list with all its rows, unless the newest version of it has the same; returns the id of the version."""
+    economics, recorded = made.settings.economics, made.facts["recorded"]
+    rows = rows_of_list(made.plan, made.scores, campaign.frame, contract, economics.calls_from)
+    digest = rows.digest(recorded)
+    before = campaigns.latest_version(engine, made.name, PIPELINE)
+    if before is not None and before.request["rows_sha256"] == digest:
+        return before.id
+    list_id = new_id()
+    version = CampaignList(
+        id=list_id,
+        actor=PIPELINE,
+        name=made.name,
+        model_version=made.scores.model_version,
+        model_digest=made.scores.model_digest,
+        economics=economics.to_dict(),
+        request=_request(made, digest),
+        summary={name: part for name, part in made.plan.summary().items() if name != "curve"},
+        content_digest=hashlib.sha256(csv_of(made.plan, made.scores, list_id)).hexdigest(),
+        content_path=made.file,
+        revises=None if before is None else before.id,
+    )
+    return campaigns.keep_list(engine, version, rows, recorded).id
+
+
+def _request(made: PlannedList, digest: str) -> dict[str, Any]:
+    """What the list was made under, as lists of the campaign page state it."""
+    settings = made.settings
+    return {
+        "file_sha256": made.facts["sha256"],
+        "rows_sha256": digest,
+        "budget_eur": settings.limits.budget_eur,
+        "capacity": settings.limits.capacity,
+        "rules": asdict(settings.rules),
+        "holdout_share": settings.holdout_share,
+        "holdout_seed": made.name,
+        "learning": asdict(settings.learning),
+        "suppression_sha256": settings.suppression.digest,
+        "as_of": made.scores.as_of,
+        "last_day": str(max(made.scores.contact_date)),
+        "rows_rejected": made.facts["n_rejected"],
+    }

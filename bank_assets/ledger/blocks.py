@@ -1,0 +1,192 @@
+"""Blocks: the rows of a call list as decisions, up to 5,000 of them under one Merkle root.
+
+The record of a row is canonical JSON: its id, what was decided and why, the salted hash of the payload, and the hash of
+the facts that all rows of its block share. It is a leaf of the block's tree, and the list's event holds the roots. A
+block's content is one compressed part per column, so that a search unpacks two columns and not the customers' data. An
+erasure takes person, salt and payload out of the content but leaves the payload's hash, so the leaf stays the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+from bank_assets.ledger import merkle
+from bank_assets.ledger.digests import json_text, payload_hash
+from bank_assets.ledger.models import canonical_json
+
+BLOCK_ROWS: Final = 5_000
+_SALT_BYTES: Final = 16
+_PERSON: Final = ("contact_id", "customer_id", "salt")
+# Half the time of the default level for 3 % more bytes.
+_LEVEL: Final = 3
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ListRows:
+    """The rows of a list in its order, as columns of plain Python values of one length."""
+
+    contact_id: Sequence[str]
+    customer_id: Sequence[str | None]
+    payload: Columns  # the customers' values by delivery name
+    decided: Columns  # what was decided and why, by name
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.contact_id)
+
+    def at(self, part: slice) -> ListRows:
+        """Some of the rows."""
+        payload, decided = ({n: c[part] for n, c in columns.items()} for columns in (self.payload, self.decided))
+        return ListRows(self.contact_id[part], self.customer_id[part], payload, decided)
+
+    def digest(self, facts: Mapping[str, Any]) -> str:
+        """SHA-256, in hex, of rows and shared facts without salts: equal for a list that was made again unchanged."""
+        parts = (list(self.contact_id), list(self.customer_id), dict(self.payload), dict(self.decided), dict(facts))
+        return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
+
+
+NO_ROWS: Final = ListRows((), (), {}, {})
+
+
+class _Content(msgspec.Struct, frozen=True):
+    """Columns by name, each compressed by itself."""
+
+    decided: dict[str, bytes]
+    person: dict[str, bytes]
+    payload: dict[str, bytes]
+    erased: dict[int, str] = {}  # payload hashes of erased rows, by place in the block
+
+
+def _packed(columns: Columns) -> dict[str, bytes]:
+    return {name: zlib.compress(msgspec.msgpack.encode(column), _LEVEL) for name, column in columns.items()}
+
+
+def _unpacked(parts: Mapping[str, bytes]) -> dict[str, list[Any]]:
+    return {name: msgspec.msgpack.decode(zlib.decompress(part), type=list) for name, part in parts.items()}
+
+
+def _objects(columns: Columns) -> list[str]:
+    """Canonical JSON of each row of columns; five times as fast as an encoder that meets each value by itself."""
+    names = sorted(columns)
+    form = ",".join(f"{json_text(name)}:".replace("%", "%%") + "%s" for name in names)
+    rows = zip(*(_texts(columns[name]) for name in names), strict=True)
+    return [f"{{{form % row}}}" for row in rows]
+
+
+def _texts(column: Sequence[Any]) -> list[str]:
+    """Canonical JSON of each value of a column, which holds texts or numbers, and None."""
+    if any(isinstance(value, str) for value in column):
+        return [json_text(value) for value in column]
+    return canonical_json(column)[1:-1].split(",")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a list; its columns are unpacked when they are read."""
+
+    list_id: str
+    number: int  # from 0
+    first_row: int  # from 1
+    n_rows: int
+    facts: dict[str, Any]  # what all rows share
+    content: bytes
+
+    @classmethod
+    def of(cls, list_id: str, number: int, rows: ListRows, facts: dict[str, Any]) -> Block:
+        """A block of a list's rows, with a new salt for each of them."""
+        first = number * BLOCK_ROWS
+        part = rows.at(slice(first, first + BLOCK_ROWS))
+        salts = [os.urandom(_SALT_BYTES) for _ in part.contact_id]
+        person = dict(zip(_PERSON, (part.contact_id, part.customer_id, salts), strict=True))
+        content = _Content(_packed(part.decided), _packed(person), _packed(part.payload))
+        return cls(list_id, number, first + 1, len(part), facts, msgspec.msgpack.encode(content))
+
+    @cached_property
+    def _parts(self) -> _Content:
+        return msgspec.msgpack.decode(self.content, type=_Content)
+
+    @cached_property
+    def decided(self) -> dict[str, list[Any]]:
+        """What was decided about each row, (n_rows,) by name."""
+        return _unpacked(self._parts.decided)
+
+    @cached_property
+    def person(self) -> dict[str, list[Any]]:
+        """Contact, customer and salt of each row, (n_rows,); None in erased ones."""
+        return _unpacked(self._parts.person)
+
+    @cached_property
+    def payload(self) -> dict[str, list[Any]]:
+        """The customers' values, (n_rows,) by delivery name; None in erased rows."""
+        return _unpacked(self._parts.payload)
+
+    @property
+    def erased(self) -> Collection[int]:
+        """Places of the erased rows in the block, from 0."""
+        return self._parts.erased.keys()
+
+    @cached_property
+    def facts_hash(self) -> str:
+        """SHA-256, in hex, of the canonical JSON of the shared facts."""
+        return hashlib.sha256(canonical_json(self.facts).encode("ascii")).hexdigest()
+
+    def decided_in(self, name: str, place: int) -> Any:
+        """One value of one row; unpacks nothing else."""
+        return _unpacked({name: self._parts.decided[name]})[name][place]
+
+    @cached_property
+    def payload_hashes(self) -> list[str]:
+        """The salted hash of each row's payload; of an erased row as it was."""
+        persons = (self.person[name] for name in _PERSON)
+        rows = zip(_objects(self.payload), *persons, strict=True)
+        return [
+            self._parts.erased.get(place) or payload_hash(salt.hex(), contact_id, payload, customer_id)
+            for place, (payload, contact_id, customer_id, salt) in enumerate(rows)
+        ]
+
+    @cached_property
+    def records(self) -> list[str]:
+        """Canonical JSON of each row's record."""
+        rows = range(self.first_row, self.first_row + self.n_rows)
+        ids = [f"{self.list_id}.{row}" for row in rows]
+        bound = {"id": ids, "payload_hash": self.payload_hashes, "facts_hash": [self.facts_hash] * self.n_rows}
+        return _objects(self.decided | bound)
+
+    @cached_property
+    def leaves(self) -> list[bytes]:
+        """Hash of each row's record."""
+        return [merkle.leaf_hash(record.encode("ascii")) for record in self.records]
+
+    @cached_property
+    def root(self) -> str:
+        """The Merkle root, in hex."""
+        return merkle.root_of(self.leaves).hex()
+
+    def without(self, places: Collection[int]) -> bytes:
+        """The content once person, salt and payload of some rows are erased."""
+        erased = self._parts.erased | {place: self.payload_hashes[place] for place in places}
+
+        def emptied(columns: Columns) -> dict[str, bytes]:
+            kept = {n: [None if at in erased else v for at, v in enumerate(one)] for n, one in columns.items()}
+            return _packed(kept)
+
+        content = _Content(self._parts.decided, emptied(self.person), emptied(self.payload), erased)
+        return msgspec.msgpack.encode(content)
+
+
+def blocks_of(list_id: str, rows: ListRows, facts: dict[str, Any]) -> list[Block]:
+    """The blocks of a list."""
+    blocks = [Block.of(list_id, number, rows, facts) for number in range(-(-len(rows) // BLOCK_ROWS))]
+    for block in blocks:
+        block.root  # noqa: B018  hashed now, before a transaction keeps others waiting
+    return blocks

@@ -1,0 +1,124 @@
+"""What is recorded of decisions: the facts that the decisions of one model share, and the rows of a planned list.
+
+Serving and the pipeline record by it, so that a row of a list replays like a single decision, whoever made the list.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from bank_assets.contract.columns import ColumnKind
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.names import MODEL_NAME
+from bank_assets.core.arrays import Rows
+from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.core.economics.suppression import CUSTOMER_ID
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.feature_set import is_stale, plans_by_day
+from bank_assets.ledger.blocks import ListRows
+from bank_assets.store.call_lists import ListScores
+
+ON_PROBATION: Final = "model_on_probation"
+
+
+@cache
+def cpu_architecture() -> str:
+    """The processor's architecture, as recorded."""
+    return platform.machine()
+
+
+def facts_of_model(
+    version: str, digest: str, decision: Mapping[str, Any], run_id: str | None, contract: Contract, code_version: str
+) -> dict[str, Any]:
+    """The model version, the contract by which its input was read, and the code that ran.
+
+    `decision` is the content of the model's decision.json.
+    """
+    return {
+        "model_name": MODEL_NAME,
+        "model_version": version,
+        "model_digest": digest,
+        "mlflow_run_id": run_id,
+        "training_snapshot": decision["training"].get("snapshot"),
+        "contract_version": contract.reference,
+        "code_version": code_version,
+        "onnxruntime_version": onnxruntime.__version__,
+        "cpu_architecture": cpu_architecture(),
+    }
+
+
+def flags_of_model(version: str, decision: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Warnings that come with every decision of a model."""
+    if not decision.get("is_on_probation", False):
+        return []
+    found = f"version {version}, which decides until the gate of a first model opens"
+    expected = "a version that passed its gate"
+    return [{"flag": ON_PROBATION, "field": "model", "expected": expected, "found": found}]
+
+
+def facts_of_list(
+    facts: Mapping[str, Any],
+    decision: Mapping[str, Any],
+    state: AsOfState,
+    frame: Rows,
+    contact_dates: NDArray[np.datetime64],
+    model: Contract,
+) -> dict[str, Any]:
+    """The facts of a model with what all rows of a list share: as-of features, the mix of each day, flags.
+
+    `frame` is the whole list and `model` the contract of the model that scored it.
+    """
+    days = np.unique(contact_dates.astype("datetime64[D]"))
+    return {
+        **facts,
+        "as_of": str(state.as_of),
+        "as_of_features": state.to_dict(),
+        "plan_of_the_day": plans_by_day(frame, contact_dates, model),
+        "stale_days": days[is_stale(days, state)].astype(str).tolist(),
+        "f1_threshold": float(decision["thresholds"]["f1"]),
+        "flags": flags_of_model(facts["model_version"], decision),
+    }
+
+
+def rows_of_list(
+    plan: CallPlan, scores: ListScores, frame: Rows, contract: Contract, calls_from: float | None
+) -> ListRows:
+    """Every row of a planned list as a decision; `frame` holds the payload by `contract`.
+
+    A call was decided by the threshold `calls_from` of a model, or by break-even.
+    """
+    n = len(plan.contact_id)
+    threshold = plan.cost_eur / plan.value_eur if calls_from is None else np.full(n, calls_from)
+    named = frame.get(CUSTOMER_ID)
+    integers = {column.source for column in contract.payload if column.kind is ColumnKind.INTEGER}
+    payload = {
+        name: (frame[name].astype(np.int64) if name in integers else frame[name]).tolist()
+        for name in contract.payload_columns
+    }
+    return ListRows(
+        plan.contact_id.tolist(),
+        [None] * n if named is None else [one or None for one in named],
+        payload,
+        {
+            "contact_date": [str(day) for day in scores.contact_date],
+            "probability": plan.probability.tolist(),
+            "probability_low": scores.low.tolist(),
+            "probability_high": scores.high.tolist(),
+            "decision": np.where(plan.is_called, "call", "do_not_call").tolist(),
+            "reason": plan.reason.tolist(),
+            "propensity": plan.propensity.tolist(),
+            "rank": plan.rank.tolist(),
+            "decile": plan.decile.tolist(),
+            "threshold": threshold.tolist(),
+            "cost_eur": plan.cost_eur.tolist(),
+            "value_eur": plan.value_eur.tolist(),
+            "expected_profit_eur": plan.expected_profit_eur.tolist(),
+        },
+    )
