@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 FILE: Final = "demo_summary.json"
 FITS: Final = ("refit", "recipe", "probation")
-DONE: Final = frozenset((AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST))
+_LISTED: Final = (AlertKind.LIST_MADE, AlertKind.LIST_CLOSED, AlertKind.OBJECTION)
+_JUDGED: Final = (AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST)
+DONE: Final = frozenset((*_LISTED, *_JUDGED))
 # Width by heading of the table that the demo prints.
 COLUMNS: Final = {
     "step": 10, "contacts": 8, "alerts": 6, "recal.": 6, "fits": 4, "promoted": 8, "refused": 7, "champion": 8,
