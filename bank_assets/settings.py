@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
 from bank_assets.core.alerts.routing import Routes, routes_of
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
+from bank_assets.core.quality.read_out import ATTRIBUTION_DAYS
 
 PREFIX: Final = "BANK_"
 DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
 DEFAULT_ECONOMICS: Final = Economics.constant(DEFAULT_COST_EUR, DEFAULT_VALUE_EUR)
 # Dagster and MLflow use a path unquoted in the address of a SQLite file, Spark in a list of folders.
 _UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+_YES, _NO = ("1", "true", "yes", "on", "required"), ("0", "false", "no", "off")
 N = TypeVar("N", bound=float | None)
+T = TypeVar("T")
 
 
 class SettingsError(ValueError):
@@ -58,6 +60,7 @@ class Settings:
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
+        attribution_days: `BANK_ATTRIBUTION_DAYS`, days after the planned day of a call in which a subscription counts.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
         alert_routes: `BANK_ALERT_ROUTES`, which channels get a kind of alert: `kind=channel+channel`, or `kind=none`.
@@ -97,6 +100,7 @@ class Settings:
     train_nightly: bool = False
     budget_eur: float | None = None
     learning: LearningBudget = LearningBudget()
+    attribution_days: int = ATTRIBUTION_DAYS
     timezone: str = "Europe/Lisbon"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     alert_routes: Routes = field(default_factory=dict)
@@ -168,13 +172,9 @@ def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) 
 def flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     """The yes or no of a variable."""
     text = env.get(PREFIX + name, "").strip().lower()
-    if not text:
-        return default
-    if text in {"1", "true", "yes", "on", "required"}:
-        return True
-    if text in {"0", "false", "no", "off"}:
-        return False
-    raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
+    if text and text not in _YES + _NO:
+        raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
+    return text in _YES if text else default
 
 
 def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
@@ -190,11 +190,11 @@ def contract_name(env: Mapping[str, str] = os.environ) -> str:
     return str(path.absolute()) if path.is_file() else name
 
 
-def _contract(env: Mapping[str, str]) -> Contract:
+def _read(name: str, read: Callable[[Any], T], given: object) -> T:
     try:
-        return load_contract(env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT)
-    except ContractError as error:
-        raise SettingsError(f"{PREFIX}CONTRACT: {error}") from error
+        return read(given)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{name}: {error}") from error
 
 
 def names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
@@ -212,20 +212,12 @@ def _home(env: Mapping[str, str], default: Path) -> Path:
     return home
 
 
-def _routes(env: Mapping[str, str]) -> Routes:
-    try:
-        return routes_of(names(env, "ALERT_ROUTES"))
-    except ValueError as error:
-        raise SettingsError(f"{PREFIX}ALERT_ROUTES: {error}") from error
-
-
 def _zone(env: Mapping[str, str], default: str) -> str:
     name = env.get(PREFIX + "TIMEZONE", "").strip() or default
     try:
         return ZoneInfo(name).key
     except (KeyError, ValueError, OSError) as error:
-        known = sorted(available_timezones())
-        if not known:  # an image without time zones, which schedules nothing
+        if not (known := sorted(available_timezones())):  # an image without time zones, which schedules nothing
             return name
         alike = [zone for zone in known if zone.lower().endswith(name.lower())]
         raise SettingsError(
@@ -293,9 +285,10 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             whole(env, "LEARNING_MINIMUM", defaults.learning.minimum, 0, 1_000_000),
             number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
         ),
+        attribution_days=whole(env, "ATTRIBUTION_DAYS", defaults.attribution_days, 1, 366),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
-        alert_routes=_routes(env),
+        alert_routes=_read("ALERT_ROUTES", routes_of, names(env, "ALERT_ROUTES")),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         feedback=feedback,
@@ -307,5 +300,5 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         spontaneous_share=number(env, "SPONTANEOUS_SHARE", defaults.spontaneous_share, 0, 1),
         seed=whole(env, "SEED", defaults.seed, 0, 2**31 - 1),
         revision=env.get(PREFIX + "REVISION") or defaults.revision,
-        contract=_contract(env),
+        contract=_read("CONTRACT", load_contract, env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT),
     )

@@ -81,17 +81,11 @@ def simulated(kind: Kind, rng: np.random.Generator, name: str) -> tuple[ListResu
     return rows, probability - without
 
 
-def joined(parts: list[ListResults]) -> ListResults:
-    """Rows of several lists as one."""
-    names = ListResults.__slots__
-    return ListResults(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
-
-
 def judged(kind: Kind, number: int, seed: int) -> dict[str, object]:
     """One read-out, and whether its intervals hold the known effect."""
     rng = np.random.default_rng([seed, number])
     parts, rises = zip(*(simulated(kind, rng, f"{seed} {number} {k}") for k in range(kind.pooled)), strict=True)
-    rows, rise = joined(list(parts)), np.concatenate(rises)
+    rows, rise = ListResults.joined(parts), np.concatenate(rises)
     answer, called = read_out(rows, COVERED), rows.is_called
     lift, found = answer.lift, {"alarm": answer.ratio.is_broken, "reason": answer.lift.reason.partition(":")[0]}
     if lift.profit_eur is None:

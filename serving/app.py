@@ -21,6 +21,7 @@ from bank_assets.store.registry import Registry
 from serving.campaigns import lists_api
 from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
+from serving.campaigns.read_out_page import read_out_route
 from serving.decisions import audit_page as audit
 from serving.decisions import page as predict
 from serving.decisions.api import AuditController, PredictionsController, create_route
@@ -43,7 +44,7 @@ from serving.web.logs import AccessLog
 from serving.web.problems import handle_exception
 from serving.web.templating import problem_page, static_files, template_config
 
-API: Final = (PredictionsController, ModelController, AuditController, WithdrawalsController)
+API: Final = (PredictionsController, ModelController, AuditController, WithdrawalsController, read_out_route)
 # Routes whose bodies follow from the contract.
 CONTRACT_ROUTES: Final = (create_route, batch_route, outcome_route, plan_route)
 # The navigation, in its order; each page brings its routes.

@@ -17,6 +17,7 @@ from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallLists
 from serving.campaigns.desk import PlanDesk
 from serving.campaigns.lists import Lists
+from serving.campaigns.read_out import ReadOuts
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
 from serving.customers.suppressions import Suppressions
@@ -61,6 +62,8 @@ class Services:
         )
         self.decider = Decider(self.maker, self.recorder if is_recording else None)
         self.records = Records(self.ledger, self.store, self.registry, platform.contract, settings.code_version)
+        not_reached = platform.contract.not_reached_cost_share
+        self.read_outs = ReadOuts(self.ledger, self.store, platform.attribution_days, not_reached)
         self.access = Access(settings, self.ledger)
         self.log_ins = LogIns()
         self.meters = Metrics()
@@ -70,7 +73,7 @@ class Services:
         self.call_lists = CallLists(
             self.ledger, self.suppressions, files, lists, nightly, designs, self.payloads, settings.code_version
         )
-        self.lists = Lists(self.ledger, self.store, self.call_lists)
+        self.lists = Lists(self.ledger, self.store, self.call_lists, platform.attribution_days)
         self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
 
 

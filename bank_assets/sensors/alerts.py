@@ -34,7 +34,7 @@ from bank_assets.sensors.recorded_facts import (
     new_failures,
 )
 from bank_assets.settings import Settings
-from bank_assets.store.list_states import states_of
+from bank_assets.store.list_states import Known, states_of
 from bank_assets.store.warehouse import Warehouse
 
 CURSOR_VERSION: Final = 1
@@ -158,7 +158,8 @@ class Look:
             return []
         self.cursor.books, lists = until, campaigns.lists(self.engine, ROWS_PER_LOOK)
         with self.engine.connect() as connection:
-            states = states_of(connection, lists, self.now.date(), until)
+            known = Known(self.now.date(), until, self.settings.attribution_days)
+            states = states_of(connection, lists, known)
         when = Occurrence(self.now.isoformat(timespec="seconds"), as_of=until)
         return [
             list_closed(when, one.kept.id, one.kept.name, one.record.due)

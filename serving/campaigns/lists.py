@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from bank_assets.core.campaigns.life import Action
 from bank_assets.ledger import campaigns, feeds, list_life
 from bank_assets.ledger.campaigns import CampaignList
-from bank_assets.store.list_states import ListState, states_of
+from bank_assets.store.list_states import Known, ListState, states_of
 from serving.campaigns.call_lists import CallLists, ScoredList
 from serving.campaigns.planning import PlannedCampaign
 from serving.champion.champion import ChampionStore
@@ -33,6 +33,7 @@ class Lists:
     ledger: Engine
     store: ChampionStore
     call_lists: CallLists
+    attribution_days: int
 
     def get(self, list_id: str) -> ListState:
         """A list by its id; `NotFoundError` if there is none."""
@@ -49,20 +50,19 @@ class Lists:
         """Where each of these lists stands."""
         known = self._known_until()
         with self.ledger.connect() as connection:
-            return states_of(connection, found, *known)
+            return states_of(connection, found, known)
 
-    def _known_until(self) -> tuple[dt.date, str | None]:
-        """The days up to which data and subscriptions are known."""
+    def _known_until(self) -> Known:
         published = self.store.published
         today = dt.date.fromisoformat(published.as_of) if published else dt.datetime.now(dt.UTC).date()
-        return today, feeds.subscriptions_until(self.ledger)
+        return Known(today, feeds.subscriptions_until(self.ledger), self.attribution_days)
 
     def _check(self, list_id: str, action: Action) -> Callable[[Connection], None]:
         """Raises `LifeError`, within a transaction, if the stage of a list does not allow an action."""
         kept, known = self.get(list_id).kept, self._known_until()
 
         def check(connection: Connection) -> None:
-            states_of(connection, [kept], *known)[0].record.check(action, list_id)
+            states_of(connection, [kept], known)[0].record.check(action, list_id)
 
         return check
 

@@ -17,6 +17,7 @@ from serving.campaigns.call_lists import CallLists, example_list
 from serving.campaigns.desk import PlanDesk
 from serving.campaigns.list_page import HANDLERS as LISTS
 from serving.campaigns.plans_page import HANDLERS as PLANS
+from serving.campaigns.read_out_page import HANDLERS as READ_OUTS
 from serving.campaigns.shown import read_shown
 from serving.campaigns.view_models import SuppressionView
 from serving.campaigns.views import plan_view
@@ -104,4 +105,4 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-PAGE = Page("/campaign", "Campaign", "predict", (campaign, example, upload, suppress, *LISTS, *PLANS))
+PAGE = Page("/campaign", "Campaign", "predict", (campaign, example, upload, suppress, *LISTS, *PLANS, *READ_OUTS))

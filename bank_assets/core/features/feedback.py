@@ -118,8 +118,8 @@ def feedback_of(
     were called in full. Calls planned before `as_of`, by default up to the last contact, are due in months of contacts.
     """
     has_outcome, n = ~np.isnat(arrived_on), len(contact_ids)
-    today = contact_dates.max() + _DAY if n else np.datetime64("NaT")
-    today = today if as_of is None else min(today, as_of)
+    latest = contact_dates.max() + _DAY if n else np.datetime64("NaT")
+    today = latest if as_of is None else min(latest, as_of)
     designs = [one for one in designs if one.as_of < today]
     if not designs:
         return None, None, Feedback({Origin.CALLED_IN_FULL: int(has_outcome.sum())})
@@ -130,8 +130,7 @@ def feedback_of(
     is_followed = (listed.at >= 0) & _followed(listed, due, made, len(designs))[listed.version]
 
     is_listed, is_chosen, is_odd, is_barred = (np.zeros(n, bool) for _ in range(4))
-    chance, missed = np.zeros(n), np.ones(n)
-    is_listed[listed.at[listed.at >= 0]] = True
+    chance, missed, is_listed[listed.at[listed.at >= 0]] = np.zeros(n), np.ones(n), True
     at, p, is_called = listed.at[is_followed], listed.propensity[is_followed], listed.is_called[is_followed]
     is_chosen[at[is_called]] = True
     by_rule = ~is_called & np.isnan(p)

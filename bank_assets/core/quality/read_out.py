@@ -6,7 +6,8 @@ distinct for each list and customer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +22,7 @@ from bank_assets.core.quality.off_policy import LoggedCalls, PolicyValue, policy
 
 ELIGIBLE: Final = tuple(REASON_TEXTS.keys() - RULE_TEXTS.keys())
 ATTRIBUTION_DAYS: Final = 30
-"""A subscription counts for a list from the planned day of the call on, for so many days (ADR 0039)."""
+"""A subscription counts for a list from the planned day of the call to so many days after it (ADR 0039)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +75,19 @@ class ListResults:
         return self.reason == HELD_OUT
 
     def is_subscribed(self, days: int) -> BoolArray:
-        """Whether the customer subscribed within so many days from the planned day on."""
+        """Whether the customer subscribed on the planned day or within so many days after it."""
         after = (self.subscribed_on - self.contact_date) / np.timedelta64(1, "D")
-        return (after >= 0.0) & (after < days)  # False for NaT
+        return (after >= 0.0) & (after <= days)  # False for NaT
 
     def last_day(self, days: int) -> np.datetime64 | None:
         """Last day of the attribution window of any chosen row; None without one."""
         chosen = self.contact_date[self.is_assigned | self.is_held_out]
-        return None if not len(chosen) else chosen.max() + np.timedelta64(days - 1, "D")
+        return None if not len(chosen) else chosen.max() + np.timedelta64(days, "D")
+
+    @classmethod
+    def joined(cls, parts: Sequence[ListResults]) -> ListResults:
+        """The rows of several lists as one; `person` tells their customers apart."""
+        return cls(*(np.concatenate([getattr(one, column.name) for one in parts]) for column in fields(cls)))
 
     def rows(self, at: Any) -> ListResults:
         """Select rows by mask, index or slice."""
@@ -115,6 +121,11 @@ class ReadOut:
     lift: Lift
     ratio: SampleRatio
     everyone: PolicyValue | None
+
+    @property
+    def is_measurable(self) -> bool:
+        """Whether all subscriptions are known and the draw stands, so that lists can be pooled."""
+        return self.everyone is not None and not self.ratio.is_broken
 
     @property
     def is_as_forecast(self) -> bool | None:

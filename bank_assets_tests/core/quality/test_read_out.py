@@ -12,7 +12,7 @@ from bank_assets.core.quality.intervals import Estimate
 from bank_assets.core.quality.read_out import Attribution, ListResults, read_out
 
 DAY, NEVER = np.datetime64("2010-05-03"), np.datetime64("NaT")
-COVERED = Attribution(30, DAY + 29)
+COVERED = Attribution(30, DAY + 30)
 KEYS = ("worth_calling", "exploration", "held_out", "not_worth_calling", "suppressed")
 
 
@@ -58,7 +58,7 @@ def test_calling_everyone_is_estimated_for_whom_no_rule_excludes():
     assert 100 < answer.subscriptions.value < 300
 
 
-@pytest.mark.parametrize(("after", "counts"), [(-1, False), (0, True), (29, True), (30, False), (None, False)])
+@pytest.mark.parametrize(("after", "counts"), [(-1, False), (0, True), (30, True), (31, False), (None, False)])
 def test_only_subscriptions_within_the_window_count_for_called_and_held_out_alike(after, counts):
     one = a_list(subscribed=(800, 100, 100, 0, 0))
     answer = read_out(replace(one, subscribed_on=np.full(1_000, NEVER if after is None else DAY + after)), COVERED)
@@ -70,10 +70,10 @@ def test_only_subscriptions_within_the_window_count_for_called_and_held_out_alik
     [
         (
             Attribution(30),
-            "Not yet measurable: expected subscriptions from .* up to 2010-06-01, found none;",
+            "Not yet measurable: expected subscriptions from .* up to 2010-06-02, found none;",
         ),
-        (Attribution(30, DAY + 28), "up to 2010-06-01, found them up to 2010-05-31; deliver"),
-        (Attribution(31, DAY + 29), "up to 2010-06-02, found"),
+        (Attribution(30, DAY + 29), "up to 2010-06-02, found them up to 2010-06-01; deliver"),
+        (Attribution(31, DAY + 30), "up to 2010-06-03, found"),
     ],
 )
 def test_nothing_is_measurable_until_the_books_cover_the_window(attribution, expected):
@@ -89,7 +89,7 @@ def test_where_nobody_subscribes_without_a_call_all_is_caused_by_calls():
     assert lift.subscriptions == Estimate(100.0, 100.0, 100.0)
     assert lift.profit_eur.value == 500.0
     assert lift.sentence.endswith("assuming that nobody subscribes without a call.")
-    assert not read_out(one, Attribution(30, DAY + 29, assumes_none=True)).lift.is_assumed  # books are better
+    assert not read_out(one, Attribution(30, DAY + 30, assumes_none=True)).lift.is_assumed  # books are better
 
 
 def test_calls_to_the_held_out_are_breaches_and_counted_as_assigned():
@@ -111,7 +111,7 @@ def test_calls_that_were_not_made_stay_in_the_group_they_were_assigned_to():
 
 def test_a_customer_with_two_contacts_is_one_customer_who_subscribes_once():
     one = a_list()
-    twice = ListResults(*(np.append(getattr(one, name), getattr(one, name)[:900]) for name in ListResults.__slots__))
+    twice = ListResults.joined([one, one.rows(slice(900))])
     answer = read_out(twice, COVERED)
     assert (answer.made.calls, answer.made.subscriptions) == (1_800, 100)
     assert answer.lift.called == 900
@@ -120,7 +120,7 @@ def test_a_customer_with_two_contacts_is_one_customer_who_subscribes_once():
 def test_lists_without_a_hold_out_are_left_out_of_the_comparison():
     other = replace(a_list((500, 0, 0, 0, 0), (50, 0, 0, 0, 0), share=0.0), person=np.arange(5_000, 5_500).astype(str))
     one = a_list()
-    both = ListResults(*(np.append(getattr(one, name), getattr(other, name)) for name in ListResults.__slots__))
+    both = ListResults.joined([one, other])
     answer = read_out(both, COVERED)
     assert (answer.planned, answer.made.subscriptions) == (1_400, 150)
     assert answer.lift == read_out(one, COVERED).lift

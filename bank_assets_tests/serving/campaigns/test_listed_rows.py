@@ -1,10 +1,21 @@
 """Every row of a call list is a decision on record: found by customer, shown, proven, run again, erased."""
 
+import pyarrow as pa
+
+from bank_assets.assets.list_plan import plan_of, scores_of
+from bank_assets.assets.list_record import PlannedList, put_on_record
+from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.call_plan import BEYOND_LIMITS, HELD_OUT, WORTH_CALLING
+from bank_assets.core.economics.planner import PlanSettings
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.feature_set import current_features
+from bank_assets.core.model.scorer import Scorer
+from bank_assets.landing.campaign_file import latest_campaigns, read_campaign
 from bank_assets.ledger import decisions
 from bank_assets.ledger.merkle import is_included, leaf_hash
+from bank_assets.store.decision_records import facts_of_list, facts_of_model
 from bank_assets_tests.serving.campaigns.lists import delivered, make_list, rows_of
-from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
+from bank_assets_tests.world.demo_home import HTMX, fit_demo, soup_of, token_of
 
 
 def search(client, **criteria):
@@ -63,3 +74,41 @@ def test_a_row_is_shown_with_its_list_explained_and_erased(client):
     assert held not in record.text
     assert search(client, contact_id=held) == []
     assert client.get("/api/v1/audit/verify").json()["ok"]
+
+
+def test_a_list_of_the_pipeline_replays_identically_from_its_record(client):
+    services, fitted = client.app.state.services, fit_demo()
+    platform, engine, files = services.settings.platform, services.ledger, fitted.versions["2"]
+    campaign = read_campaign(latest_campaigns(platform.warehouse)["example"], UCI)
+    scorer, state = Scorer(files), AsOfState.from_dict(fitted.state)
+    features = current_features(campaign.frame, campaign.contact_dates, state, UCI, has_plan=True)
+    scores = scorer.score(features, log_odds_shift=state.log_odds_shift)
+    scored = pa.table(
+        {
+            "contact_id": list(campaign.contact_ids),
+            "contact_date": campaign.contact_dates,
+            "probability": scores.probability,
+            "probability_low": scores.low,
+            "probability_high": scores.high,
+        }
+    )
+    run_id = scorer.decision["training"].get("mlflow_run_id")
+    of_model = facts_of_model("2", scorer.digest, scorer.decision, run_id, UCI, "code")
+    mix = campaign.frame, campaign.contact_dates, UCI
+    facts = {
+        "champion": "2",
+        "digest": scorer.digest,
+        "as_of": str(state.as_of),
+        "sha256": campaign.digest,
+        "n_rejected": campaign.n_rejected,
+        "recorded": facts_of_list(of_model, scorer.decision, state, *mix),
+    }
+    under = PlanSettings(platform.calling)
+    plan = plan_of(scored, under, UCI, "example")
+    made = PlannedList("example", "example.csv", plan, scores_of(scored, facts), under, scored, facts)
+    list_id = put_on_record(engine, made, made.campaign(platform.warehouse, UCI), UCI)
+    rows = search(client, batch_id=list_id, limit=500)
+    assert len(rows) == len(campaign.contact_ids)
+    for row in rows[:: len(rows) // 5]:
+        assert client.post(f"/api/v1/predictions/{row['id']}/replay").json()["status"] == "identical"
+    assert client.get(f"/campaign/lists/{list_id}").status_code == 200

@@ -6,8 +6,9 @@ import pytest
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features.feature_set import current_features
 from bank_assets.core.model.scorer import Scorer
-from bank_assets.ledger import chain, decisions
+from bank_assets.ledger import decisions
 from bank_assets.ledger.ids import new_id
+from bank_assets.ledger.models import canonical_json
 from bank_assets.ledger.records import Draft
 from bank_assets_tests.world.app import PAYLOAD, csv_of
 from bank_assets_tests.world.bundles import AS_OF, made_up_contacts
@@ -269,7 +270,7 @@ def test_replay_reports_a_record_that_does_not_give_its_number(client, payload, 
     values |= {
         "id": new_id(),
         "probability": record.probability + 1e-12,
-        **{name: chain.canonical_json(values[name]) for name in ("payload", "economics", "as_of_features", "flags")},
+        **{name: canonical_json(values[name]) for name in ("payload", "economics", "as_of_features", "flags")},
     }
     decisions.append(services.ledger, [Draft(**values)])
     replay = client.post(f"{PATH}/{values['id']}/replay").json()

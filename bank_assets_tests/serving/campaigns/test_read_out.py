@@ -1,0 +1,142 @@
+"""The read-out of lists on record: what dispositions and the bank's books make of them, on pages and in the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from bank_assets.contract.feeds import Disposition, Subscription
+from bank_assets.contract.uci import UCI
+from bank_assets.ledger import campaigns, feeds
+from bank_assets.ledger.blocks import ListRows
+from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.engine import open_ledger
+from bank_assets_tests.serving.campaigns.lists import make_list, rows_of
+from bank_assets_tests.world.demo_home import HTMX, soup_of
+from serving.campaigns.read_out import ReadOuts
+from serving.champion.champion import ChampionStore
+from serving.web.problems import NotFoundError
+
+DAY = "2010-05-03"
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    engine = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def read_outs(ledger, tmp_path):
+    return ReadOuts(ledger, ChampionStore(tmp_path, UCI), days=30, not_reached_share=0.2)
+
+
+def kept(ledger, list_id="l-1", *, called=270, held_out=30, share=0.1):
+    """A list on record that calls the first contacts and holds out the others; a contact `c-…` is of customer `k-…`."""
+    n = called + held_out
+    decided = {
+        "contact_date": [DAY] * n,
+        "reason": ["worth_calling"] * called + ["held_out"] * held_out,
+        "decision": ["call"] * called + ["do_not_call"] * held_out,
+        "probability": [0.3 + (row % 7) / 100 for row in range(n)],
+        "propensity": [1.0 - share] * n,
+        "cost_eur": [5.0] * n,
+        "value_eur": [50.0] * n,
+    }
+    ids = [[f"{kind}-{list_id}-{row}" for row in range(n)] for kind in "ck"]
+    forecast = {"profit_eur": {"expected": 2_700.0, "low": 2_000.0, "high": 3_400.0, "level": 0.9}}
+    made = CampaignList(
+        id=list_id, actor="ana", name="spring", model_version="1", model_digest="d", economics={}, content_digest="d",
+        request={"holdout_share": share}, summary={"forecast": forecast},
+    )  # fmt: skip
+    facts = {"f1_threshold": 0.3}
+    return campaigns.keep_list(ledger, made, ListRows(*ids, {"age": [40] * n}, decided), facts)
+
+
+def called(ledger, rows, disposition="refused", list_id="l-1", day="04"):
+    reports = [Disposition(f"c-{list_id}-{row}", disposition, f"2010-05-{day}T10:00:00.000000Z") for row in rows]
+    feeds.record_dispositions(ledger, reports, actor="dialer", source="api")
+
+
+def booked(ledger, rows, on_day="2010-05-20", kind="subscribed", list_id="l-1"):
+    found = [Subscription(f"k-{list_id}-{row}", on_day, kind) for row in rows]
+    feeds.record_subscriptions(ledger, [*found, Subscription("k-else", "2010-06-30")], actor="bank", source="file")
+
+
+def test_a_list_is_read_out_from_calls_and_books(ledger, read_outs):
+    kept(ledger)
+    called(ledger, range(250))
+    called(ledger, range(250, 270), "not_reached")
+    booked(ledger, [*range(90), 270, 271])
+    booked(ledger, [5], "2010-05-25", "cancelled")
+    booked(ledger, [100, 290], "2010-06-03")  # a day after the window
+    _, found = read_outs.of("l-1")
+    assert (found.planned, found.made.calls, found.made.subscriptions) == (270, 270, 89)
+    assert found.made.cost_eur == pytest.approx(250 * 5 + 20 * 0.2 * 5)
+    assert (found.lift.called_subscribed, found.lift.held_out_subscribed, found.breaches) == (89, 2, 0)
+    assert found.lift.subscriptions.value == pytest.approx(89 - 270 * 2 / 30)
+    assert found.is_as_forecast is (2_000 <= found.made.profit_eur <= 3_400)
+
+
+def test_what_arrives_later_counts_at_once(ledger, read_outs):
+    kept(ledger)
+    called(ledger, range(270))
+    _, before = read_outs.of("l-1")
+    assert before.lift.reason.startswith("Not yet measurable: expected subscriptions")
+    assert before.everyone is None
+    booked(ledger, range(60))
+    assert read_outs.of("l-1")[1].lift.called_subscribed == 60
+
+
+def test_without_books_dispositions_count_and_the_last_one_wins(ledger, read_outs):
+    kept(ledger)
+    called(ledger, range(10), "subscribed", day="02")  # a day before it was planned
+    called(ledger, [3], "cancelled", day="06")
+    called(ledger, [4], "refused", day="06")
+    called(ledger, [5], "not_reached", day="06")  # says nothing about the subscription
+    assert read_outs.of("l-1")[1].made.subscriptions == 8
+
+
+def test_calls_to_held_out_customers_are_breaches(ledger, read_outs):
+    kept(ledger)
+    called(ledger, [0, 280, 281], "subscribed")
+    _, found = read_outs.of("l-1")
+    assert (found.made.calls, found.breaches) == (1, 2)
+
+
+def test_lists_are_pooled_once_their_window_is_covered(ledger, read_outs):
+    for list_id in ("l-1", "l-2", "l-3"):
+        kept(ledger, list_id)
+    assert read_outs.pooled(read_outs.lists()) == ([], None)
+    for list_id in ("l-1", "l-2"):
+        called(ledger, range(270), list_id=list_id)
+        booked(ledger, [*range(80), 275], list_id=list_id)
+    chosen, pooled = read_outs.pooled(read_outs.lists())
+    assert sorted(one.id for one in chosen) == ["l-1", "l-2"]  # nobody called by the third
+    assert (pooled.lift.called, pooled.lift.held_out) == (540, 60)
+    assert pooled.lift.subscriptions.value == pytest.approx(160 - 540 * 2 / 60)
+
+
+def test_an_unknown_list_and_one_of_an_earlier_release_say_so(ledger, read_outs):
+    kept(ledger, "l-9", called=0, held_out=0)
+    for list_id, expected in [("l-0", "expected one on record, found none"), ("l-9", "an earlier release made it")]:
+        with pytest.raises(NotFoundError, match=expected):
+            read_outs.of(list_id)
+
+
+def test_pages_and_api_show_a_list_as_it_comes_back(client):
+    made = soup_of(make_list(client, holdout_pct="20"))
+    list_id, ledger = made.select_one('[data-testid="list-id"]').text, client.app.state.services.ledger
+    calls = [row["contact_id"] for row in rows_of(client, made)[0]]
+    reports = [Disposition(one, "refused", "2010-10-20T10:00:00.000000Z", list_id=list_id) for one in calls]
+    feeds.record_dispositions(ledger, reports, actor="dialer", source="api")
+    page = soup_of(client.get(f"/campaign/lists/{list_id}/read-out"))
+    part = page.select_one('[data-testid="read-out"]')
+    assert "assuming that nobody subscribes without a call" in part.h2.text
+    assert soup_of(client.get(f"/campaign/lists/{list_id}/read-out", headers=HTMX)).select_one("h1") is None
+    answer = client.get(f"/api/v1/lists/{list_id}/read-out").json()
+    assert (answer["made"]["calls"], answer["attribution_days"]) == (len(calls), 30)
+    assert answer["lift"]["sentence"] == part.h2.text
+    report = soup_of(client.get("/campaign/report"))
+    assert [row.a["href"] for row in report.select("tbody tr")] == [f"/campaign/lists/{list_id}"]
+    assert client.get("/campaign/lists/l-0/read-out").status_code == 404

@@ -1,0 +1,107 @@
+"""From read-outs to their pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bank_assets.core.quality.intervals import LEVEL, Estimate
+from bank_assets.core.quality.lift import Lift
+from bank_assets.core.quality.read_out import ReadOut
+from bank_assets.core.words import pct
+from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.reports.formats import count, eur, number
+from serving.campaigns.read_out_view_models import CampaignReportView, ListLine, ReadOutView
+from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, Notice, Tile
+
+
+def read_out_view(heading: str, found: ReadOut, days: int) -> ReadOutView:
+    """Arrange a read-out; `days` is the attribution window."""
+    return ReadOutView(heading, found.lift.sentence, _notices(found), _tiles(found), _facts(found, days))
+
+
+def report_view(
+    lists: Sequence[tuple[CampaignList, ReadOut]], chosen: int, pooled: ReadOut | None, days: int
+) -> CampaignReportView:
+    """Arrange the report over lists, `chosen` of which are pooled."""
+    heading = "One list" if chosen == 1 else f"{count(chosen)} lists together"
+    one = None if pooled is None else read_out_view(heading, pooled, days)
+    return CampaignReportView(one, [_line(kept, found) for kept, found in lists])
+
+
+def _line(kept: CampaignList, found: ReadOut) -> ListLine:
+    made = found.made
+    cells = [count(made.calls), count(made.subscriptions), eur(made.cost_eur), eur(made.profit_eur)]
+    return ListLine(f"/campaign/lists/{kept.id}", kept.name, kept.created_at, cells, found.lift.sentence)
+
+
+def _notices(found: ReadOut) -> list[Notice]:
+    notices = []
+    if found.lift.is_assumed:
+        text = (
+            "No subscriptions from the bank's books are on record, and in this data only called customers have an "
+            "outcome: all that the calls brought counts as caused by them."
+        )
+        notices.append(Notice(WATCH, "Assumes that nobody subscribes without a call", text))
+    if found.ratio.is_broken:
+        notices.append(Notice(BAD, "The draw is broken", found.ratio.reason))
+    if found.breaches:
+        text = "They count as held out, so the effect is understated. Tell the call centre whom not to call."
+        notices.append(Notice(WATCH, f"{count(found.breaches)} held-out customers were called", text))
+    return notices
+
+
+def _tiles(found: ReadOut) -> list[Tile]:
+    made, explored, forecast, everyone = found.made, found.explored, found.forecast, found.everyone
+    so_far = "" if everyone else "so far; "
+    note, tone = "no forecast is on record", PLAIN
+    if forecast is not None:
+        where = "inside" if found.is_as_forecast else "outside"
+        note = f"{so_far}forecast {eur(forecast.value)}; {where} {eur(forecast.low)} to {eur(forecast.high)}"
+        tone = PLAIN if not everyone else GOOD if found.is_as_forecast else WATCH
+    tiles = [
+        Tile("Calls made", count(made.calls), f"of {count(found.planned)} planned"),
+        Tile("Subscriptions", count(made.subscriptions), f"{so_far}of called customers"),
+        Tile("Cost of the calls", eur(made.cost_eur)),
+        Tile("Realised profit", eur(made.profit_eur), note, tone),
+        *_effect(found.lift),
+        Tile(
+            "Exploration",
+            eur(explored.profit_eur, signed=True),
+            f"{count(explored.calls)} calls for {eur(explored.cost_eur)}, {count(explored.subscriptions)} subscribed",
+        ),
+    ]
+    if everyone is not None:
+        value = "n/a" if everyone.profit_eur is None else eur(everyone.profit_eur.value)
+        tiles.append(Tile("Calling everyone", value, everyone.basis))
+    return tiles
+
+
+def _effect(lift: Lift) -> list[Tile]:
+    if lift.subscriptions is None or lift.profit_eur is None:
+        title, _, _ = lift.reason.partition(":")
+        more = f"{count(lift.more)} more customers needed" if lift.more else ""
+        return [Tile("Caused by calling", title.lower(), more)]
+    tone = PLAIN if lift.may_be_chance else GOOD if lift.profit_eur.value > 0.0 else WATCH
+    return [
+        Tile("Subscriptions caused", number(lift.subscriptions.value, digits=1), _ends(lift.subscriptions, lift)),
+        Tile("Profit caused", eur(lift.profit_eur.value), _ends(lift.profit_eur, lift, "EUR"), tone),
+    ]
+
+
+def _ends(one: Estimate, lift: Lift, unit: str = "") -> str:
+    if lift.is_assumed:
+        return "all that calls brought"
+    return f"{one.low:,.0f} to {one.high:,.0f} {unit}".strip() + f" at {pct(LEVEL, 0)}"
+
+
+def _facts(found: ReadOut, days: int) -> list[str]:
+    lift = found.lift
+    facts = [f"A subscription counts from the planned day of the call to {days} days after it."]
+    if lift.rate is not None:
+        facts.append(
+            f"Of {count(lift.called)} customers to call, {count(lift.called_subscribed)} subscribed "
+            f"({pct(lift.called_subscribed / max(lift.called, 1))}); of {count(lift.held_out)} held out at random, "
+            f"{count(lift.held_out_subscribed)} ({pct(lift.held_out_subscribed / lift.held_out)})."
+        )
+        facts.append("All are compared as they were drawn, whether or not the call was made.")
+    return facts
