@@ -44,17 +44,12 @@ class ReadOuts:
         until = feeds.subscriptions_until(self.ledger)
         return Attribution(self.days, None if until is None else np.datetime64(until), is_calls_alone)
 
-    def of(self, list_id: str) -> tuple[CampaignList, ReadOut]:
-        """A list with its read-out; a NotFoundError if the list, or its rows, are not on record."""
+    def of(self, list_id: str) -> tuple[CampaignList, ReadOut | None]:
+        """A list with its read-out, None if an earlier release made it without its rows; or a NotFoundError."""
         kept = campaigns.get_list(self.ledger, list_id)
         if kept is None:
             raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
-        found = self._found(kept)
-        if found is None:
-            raise NotFoundError(
-                f"read-out: expected rows of list {list_id} on record, found none; an earlier release made it."
-            )
-        return kept, found
+        return kept, self._found(kept)
 
     def lists(self) -> list[tuple[CampaignList, ReadOut]]:
         """The newest lists that were called, with their read-outs."""

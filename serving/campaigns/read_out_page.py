@@ -12,8 +12,9 @@ from litestar.params import FromPath
 from bank_assets.core.quality.read_out import ReadOut
 from serving.campaigns.read_out import ReadOuts
 from serving.campaigns.read_out_view_models import CampaignReportPage, ReadOutPage
-from serving.campaigns.read_out_views import read_out_view, report_view
+from serving.campaigns.read_out_views import NO_ROWS, read_out_view, report_view
 from serving.web.openapi import secured
+from serving.web.problems import NotFoundError
 from serving.web.templating import show
 
 
@@ -47,6 +48,8 @@ def report_page(request: Request[Any, Any, Any], read_outs: NamedDependency[Read
 def read_out_route(list_id: FromPath[str], read_outs: NamedDependency[ReadOuts]) -> dict[str, Any]:
     """Calls, subscriptions, cost and profit; what calling caused, with a 95 % interval, or why nobody can say yet."""
     kept, found = read_outs.of(list_id)
+    if found is None:
+        raise NotFoundError(NO_ROWS)
     return {"list_id": kept.id, "attribution_days": read_outs.days, **_document(found)}
 
 

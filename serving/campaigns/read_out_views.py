@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from bank_assets.core.quality.intervals import LEVEL, Estimate
 from bank_assets.core.quality.lift import Lift
@@ -13,9 +14,15 @@ from bank_assets.reports.formats import count, eur, number
 from serving.campaigns.read_out_view_models import CampaignReportView, ListLine, ReadOutView
 from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, Notice, Tile
 
+NO_ROWS: Final = (
+    "No read-out: expected the rows of the list on record, found none; it is empty, or an earlier release made it."
+)
 
-def read_out_view(heading: str, found: ReadOut, days: int) -> ReadOutView:
+
+def read_out_view(heading: str, found: ReadOut | None, days: int) -> ReadOutView:
     """Arrange a read-out; `days` is the attribution window."""
+    if found is None:
+        return ReadOutView(heading, NO_ROWS, [], [], [])
     return ReadOutView(heading, found.lift.sentence, _notices(found), _tiles(found), _facts(found, days))
 
 

@@ -13,6 +13,7 @@ from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.serving.campaigns.lists import make_list, rows_of
 from bank_assets_tests.world.demo_home import HTMX, soup_of
 from serving.campaigns.read_out import ReadOuts
+from serving.campaigns.read_out_views import read_out_view
 from serving.champion.champion import ChampionStore
 from serving.web.problems import NotFoundError
 
@@ -117,11 +118,12 @@ def test_lists_are_pooled_once_their_window_is_covered(ledger, read_outs):
     assert pooled.lift.subscriptions.value == pytest.approx(160 - 540 * 2 / 60)
 
 
-def test_an_unknown_list_and_one_of_an_earlier_release_say_so(ledger, read_outs):
+def test_an_unknown_list_and_one_without_rows_say_so(ledger, read_outs):
     kept(ledger, "l-9", called=0, held_out=0)
-    for list_id, expected in [("l-0", "expected one on record, found none"), ("l-9", "an earlier release made it")]:
-        with pytest.raises(NotFoundError, match=expected):
-            read_outs.of(list_id)
+    with pytest.raises(NotFoundError, match="expected one on record, found none"):
+        read_outs.of("l-0")
+    assert read_outs.of("l-9")[1] is None
+    assert read_out_view("l-9", None, 30).sentence.startswith("No read-out: expected the rows of the list")
 
 
 def test_pages_and_api_show_a_list_as_it_comes_back(client):
