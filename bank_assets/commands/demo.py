@@ -9,6 +9,7 @@ import argparse
 import json
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,6 +92,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 play.client.stop()
                 document = write_summary(play, {own.reports, settings.reports})
             console.print(f"summary: {settings.reports / 'demo_summary.json'}")
+            if sys.stdin.isatty() and processes.running:
+                console.input("the pages stay until you press Enter ")
             return 0 if document["failed_runs"] == 0 and document["http_failures"] == 0 else 1
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started is stopped")

@@ -1,16 +1,16 @@
-"""The demo's page: profit compared with a model that is never retrained, and the outcome of each delivery.
+"""The demo's page: profit compared with a model that is never retrained, and what each delivery and list came to.
 
-`reports/demo/index.html` is written again after each delivery.
+`reports/demo/index.html` is written again after each delivery, and once more with the read-outs of the lists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bank_assets.core.response.policy import ResponseAction
-from bank_assets.demo.results import FITS, StepResult
+from bank_assets.demo.results import FITS, StepResult, read_out_cells
 from bank_assets.reports.page import render
 from bank_assets.reports.replay_charts import replay_charts
 from bank_assets.store.atomic_files import write_atomic
@@ -19,6 +19,7 @@ HEADINGS: Final = (
     "delivery", "contacts", "alerts", "recalibrated days", "fits", "promoted", "refused", "champion",
     "profit so far, EUR", "never retrained, EUR", "new champion answers after, s", "loop idle after, s",
 )  # fmt: skip
+LIST_HEADINGS: Final = ("list", "calls", "subscriptions", "profit, EUR", "forecast, EUR", "what calling caused")
 # Key of the profit in the demo's months, by the policy's name in the replay.
 PROFITS: Final = {
     "platform": "profit_eur",
@@ -34,6 +35,12 @@ _TEMPLATE: Final = """<h1>{{ title }}</h1>
 <table><thead><tr>{% for name in headings %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
+{% if lists %}<h2>Lists</h2>
+<div class="scroll" tabindex="0" role="region" aria-label="Call lists and what they came to">
+<table><thead><tr>{% for name in list_headings %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>{% for id, cells in lists %}<tr><th scope="row"><a href="/campaign/lists/{{ id }}">{{ cells[0] }}</a></th>
+{% for cell in cells[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>{% endif %}
 """
 
 
@@ -55,8 +62,10 @@ def events_of(results: Iterable[StepResult]) -> list[dict[str, str]]:
     return events
 
 
-def write_page(reports: Path, results: Sequence[StepResult], source: str) -> Path:
-    """Write the page from finished steps, at least one of which has a profit; returns its path."""
+def write_page(
+    reports: Path, results: Sequence[StepResult], source: str, read_outs: Sequence[Mapping[str, Any]] = ()
+) -> Path:
+    """Write the page from finished steps, at least one of which has a profit, and read-outs; returns its path."""
     profit = results[-1].profit
     policies = [
         {"name": name, "months": [{**month, "profit_eur": month[key]} for month in profit.by_month]}
@@ -70,6 +79,8 @@ def write_page(reports: Path, results: Sequence[StepResult], source: str) -> Pat
         drawn=replay_charts(policies, events_of(results), followed="platform", source=source),
         headings=HEADINGS,
         rows=[one.cells() for one in results],
+        list_headings=LIST_HEADINGS,
+        lists=[(one["list_id"], read_out_cells(one)) for one in read_outs],
     )
     path = reports / "demo" / "index.html"
     write_atomic(path, page.encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import http.client
 import io
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,11 @@ class CampaignPages:
         """Address of a list's page."""
         return f"http://{LOOPBACK}:{self.port}{MAKE}/{made.id}"
 
+    def read_out(self, made: MadeList) -> dict[str, Any]:
+        """What a list came to, with its name and address, from the API; its page shows the same."""
+        found = json.loads(self._send(f"/api/v1/lists/{made.id}/read-out")[1])
+        return {"name": made.name, "url": self.url(made), **found}
+
     def _form(self, path: str, action: str) -> dict[str, str]:
         """The hidden fields of a form on a page."""
         form = _HiddenFields(action)
@@ -71,7 +77,10 @@ class CampaignPages:
         return form.values
 
     def _rows(self, path: str) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self._send(path)[1].decode(), newline="")))
+        rows = list(csv.DictReader(io.StringIO(self._send(path)[1].decode(), newline="")))
+        for row in rows:
+            row["contact_id"] = row["contact_id"].removeprefix("'")  # which keeps spreadsheets from running an id
+        return rows
 
     def _send(self, path: str, body: bytes | None = None, kind: str = "") -> tuple[str, bytes]:
         """The address of the page that answers, after redirects, and its content."""

@@ -37,8 +37,6 @@ LOOK_SECONDS: Final = 0.5
 START_SECONDS: Final = 300.0
 # Of the chosen customers of a simulated list. Real history does not know what customers do without a call.
 HOLDOUT_PCT: Final = 10.0
-# Days after the last call that the books cover, more than a subscription counts for.
-BOOKED_DAYS: Final = 45
 
 
 @dataclass
@@ -50,6 +48,7 @@ class Play:
         step_timeout_seconds: after which a step counts as stuck.
         results: finished steps.
         lists: call lists that were made, in order.
+        read_outs: what each of them came to, once all were played.
         replayed: figures of the replay on the same days, for comparison.
         first_version: champion of the first day played, otherwise the first champion; "" while there is none.
         failed_runs: job and id of each.
@@ -68,6 +67,7 @@ class Play:
     requests_per_second: float
     results: list[StepResult] = field(default_factory=list)
     lists: list[MadeList] = field(default_factory=list)
+    read_outs: list[dict[str, Any]] = field(default_factory=list)
     replayed: dict[str, Any] = field(default_factory=dict)
     first_version: str = ""
     failed_runs: list[str] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Play:
                     self._play(instance, step)
                     time.sleep(self.pause_seconds)
                 if self.lists:
-                    self._close_books(instance)
+                    self._read_out(instance)
             finally:
                 runs = [record.dagster_run for record in runs_since(instance, self.began)]
                 self.failed_runs = [f"{run.job_name} {run.run_id}" for run in runs if run.status in FAILED]
@@ -136,11 +136,13 @@ class Play:
             write_page(self.settings.reports, self.results, self.source.label)
         self.console.print(result.row(self.client.requests, self.client.failures))
 
-    def _close_books(self, instance: dg.DagsterInstance) -> None:
-        """Deliver the books of the days in which subscriptions still count for the last list."""
+    def _read_out(self, instance: dg.DagsterInstance) -> None:
+        """Deliver the books of the days in which subscriptions still count, and read what each list came to."""
         last = self.results[-1].step.last
-        self.sender.bank.book(last + timedelta(days=1), last + timedelta(days=BOOKED_DAYS))
+        self.sender.bank.book(last + timedelta(days=1), last + timedelta(days=self.settings.attribution_days))
         self._wait_until_idle(instance, time.time(), self.step_timeout_seconds)
+        self.read_outs = [self.pages.read_out(made) for made in self.lists]
+        write_page(self.settings.reports, self.results, self.source.label, self.read_outs)
 
     def _list(self, step: DemoDelivery) -> MadeList:
         """Make the call list of a step's customers on the pages of the app."""

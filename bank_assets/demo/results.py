@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 FILE: Final = "demo_summary.json"
 FITS: Final = ("refit", "recipe", "probation")
-DONE: Final = frozenset((AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST))
+_LISTED: Final = (AlertKind.LIST_MADE, AlertKind.LIST_CLOSED, AlertKind.OBJECTION)
+_JUDGED: Final = (AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST)
+DONE: Final = frozenset((*_LISTED, *_JUDGED))
 # Width by heading of the table that the demo prints.
 COLUMNS: Final = {
     "step": 10, "contacts": 8, "alerts": 6, "recal.": 6, "fits": 4, "promoted": 8, "refused": 7, "champion": 8,
@@ -163,6 +165,14 @@ def reaction_parts(result: StepResult) -> list[dict[str, str | float]]:
     ]
 
 
+def read_out_cells(read_out: Mapping[str, Any]) -> list[str]:
+    """List, calls, subscriptions, profit, forecast (EUR) and effect of a read-out as the API gives it."""
+    made, forecast = read_out["made"], read_out["forecast"]
+    expected = "none" if forecast is None else f"{forecast['value']:,.0f}"
+    numbers = (f"{made['calls']:,}", f"{made['subscriptions']:,}", f"{made['profit_eur']:,.0f}")
+    return [read_out["name"], *numbers, expected, read_out["lift"]["sentence"]]
+
+
 def build_summary(play: Play) -> dict[str, Any]:
     """Collect the figures."""
     results = play.results
@@ -197,6 +207,7 @@ def build_summary(play: Play) -> dict[str, Any]:
         **profit,
         "fits_on": promoted,
         "replay": play.replayed,
+        "lists": play.read_outs,
         "seconds": round(time.time() - play.began, 1),
         "dagster_share": round(1.0 - sum(run.work for run in runs) / spent, 3) if spent else None,
         "failures": [*play.failed_runs, *play.failed_ticks, *play.client.reasons],
@@ -227,6 +238,10 @@ def write_summary(play: Play, folders: Iterable[Path]) -> dict[str, Any]:
             f"{replayed['never']['profit_eur']:,.0f}; fits there on {', '.join(replayed['fits_on']) or 'no day'}, "
             f"here on {', '.join(document['fits_on']) or 'no day'}"
         )
+    for one in document["lists"]:
+        name, calls, subscriptions, profit, forecast, effect = read_out_cells(one)
+        say(f"{name}: {calls} calls, {subscriptions} subscriptions, {profit} EUR (forecast {forecast}). {effect}")
+        say(f"  {one['url']}", style="dim")
     for failure in document["failures"]:
         say(failure, style="red")
     return document

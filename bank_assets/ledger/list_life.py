@@ -44,32 +44,30 @@ class ListFacts:
         return any(one.kind == EXPORTED and one.content.get("group") == CALLS for one in self.events)
 
 
-def facts_of(connection: Connection, list_ids: Collection[str]) -> dict[str, ListFacts]:
-    """The facts of each list."""
+def facts_of(
+    connection: Connection, list_ids: Collection[str], count: Callable[[Connection, str, int], tuple[int, str]]
+) -> dict[str, ListFacts]:
+    """The facts of each list; `count` is `reported`, or what remembers its results by their arguments."""
     found = {list_id: ListFacts() for list_id in list_ids}
     for one in events.about(connection, list_ids):
         found[one.subject].events.append(one)
     later = select(campaign_lists.c.revises, campaign_lists.c.id).where(campaign_lists.c.revises.in_(list_ids))
     for list_id, version in connection.execute(later):
         found[list_id].replaced_by = version
-    is_call = (
-        (list_rows.c.list_id == dispositions.c.list_id)
-        & (list_rows.c.contact_id == dispositions.c.contact_id)
-        & list_rows.c.is_called
-    )
-    reports = (
-        select(
-            dispositions.c.list_id,
-            func.count(dispositions.c.contact_id.distinct()),
-            func.max(dispositions.c.called_at),
-        )
-        .join(list_rows, is_call)
-        .where(dispositions.c.list_id.in_(list_ids))
-        .group_by(dispositions.c.list_id)
-    )
-    for list_id, n_reported, last_call in connection.execute(reports):
-        found[list_id].n_reported, found[list_id].last_call = n_reported, last_call
+    counts = select(dispositions.c.list_id, func.count()).where(dispositions.c.list_id.in_(list_ids))
+    for list_id, n in connection.execute(counts.group_by(dispositions.c.list_id)):
+        found[list_id].n_reported, found[list_id].last_call = count(connection, list_id, n)
     return found
+
+
+def reported(connection: Connection, list_id: str, _n_dispositions: int) -> tuple[int, str]:
+    """Contacts to call of a list that have a disposition, and the time of the last call; 0.5 s for 100,000 of them."""
+    is_call = (
+        (list_rows.c.list_id == list_id) & (list_rows.c.contact_id == dispositions.c.contact_id) & list_rows.c.is_called
+    )
+    query = select(func.count(dispositions.c.contact_id.distinct()), func.max(dispositions.c.called_at))
+    found = connection.execute(query.join(list_rows, is_call).where(dispositions.c.list_id == list_id)).one()
+    return found[0], found[1] or ""
 
 
 def note(

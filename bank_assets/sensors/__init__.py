@@ -65,7 +65,8 @@ def all_sensors(settings: Settings) -> list[dg.SensorDefinition]:
             alert_sensor,
             alerts,
             "Alerts people: failed runs and gates, rejected rows, responses of the loop, recalibrations, verdicts on "
-            "models, failing sensors, missing deliveries, the nightly digest. Writes reports/alerts.jsonl.",
+            "models, lists made and closed, objections, failing sensors, missing deliveries, the nightly digest. "
+            "Writes reports/alerts.jsonl.",
         ),
         sensor(
             alert_delivery_sensor,

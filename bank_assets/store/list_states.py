@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -33,9 +33,14 @@ class Known(NamedTuple):
     window_days: int
 
 
-def states_of(connection: Connection, found: Sequence[CampaignList], known: Known) -> list[ListState]:
-    """Where each of some lists stands."""
-    facts = list_life.facts_of(connection, [one.id for one in found])
+def states_of(
+    connection: Connection,
+    found: Sequence[CampaignList],
+    known: Known,
+    count: Callable[[Connection, str, int], tuple[int, str]] = list_life.reported,
+) -> list[ListState]:
+    """Where each of some lists stands; for `count` see `list_life.facts_of`."""
+    facts = list_life.facts_of(connection, [one.id for one in found], count)
     return [ListState(one, facts[one.id], _record(one, facts[one.id], known)) for one in found]
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
 import pytest
+from bs4 import BeautifulSoup
 
 from bank_assets.demo.client import Change
 from bank_assets.demo.deliveries import DemoDelivery
@@ -128,6 +129,23 @@ def test_the_page_has_figures_and_picture(april, tmp_path):
     assert "platform 12,250 EUR: 12,250 EUR" in text
     assert "refused by a gate" in text
     assert "<script" not in text
+
+
+def read_out(**changes):
+    made = {"calls": 1_228, "subscriptions": 300, "cost_eur": 6_140.0, "profit_eur": 8_860.0}
+    lift = {"sentence": "Calling 1,228 customers earned 7,000 EUR against not calling them, which is hardly chance."}
+    listed = {"list_id": "l-1", "name": "2009-04.csv", "url": "http://127.0.0.1:1/campaign/lists/l-1"}
+    return {**listed, "made": made, "forecast": {"value": 8_000.0, "low": 1.0, "high": 9_000.0}, "lift": lift} | changes
+
+
+def test_the_page_ends_with_the_read_out_of_each_list(april, tmp_path):
+    lists = [read_out(), read_out(list_id="l-2", name="2009-05.csv", forecast=None)]
+    page = BeautifulSoup(write_page(tmp_path, [april], "simulated", lists).read_text(), "html.parser")
+    rows = page.select_one('[aria-label="Call lists and what they came to"]').select("tbody tr")
+    assert [row.a["href"] for row in rows] == ["/campaign/lists/l-1", "/campaign/lists/l-2"]
+    assert [cell.text for cell in rows[0].select("td")][:4] == ["1,228", "300", "8,860", "8,000"]
+    assert "hardly chance" in rows[0].text
+    assert [cell.text for cell in rows[1].select("td")][3] == "none"
 
 
 def test_events_are_by_day_of_data_time(april):

@@ -75,6 +75,17 @@ def test_the_first_month_has_drift_a_refit_a_promotion_and_the_swap(played):
     assert 0 < seconds == pytest.approx(sum(part["seconds"] for part in step["reaction_parts"]), abs=1.0)
 
 
+def test_it_ends_with_the_read_out_of_each_list(played):
+    home, done, summary = played
+    (found,) = summary["lists"]
+    assert found["made"]["calls"] > 0
+    assert found["made"]["subscriptions"] > 0
+    assert "Not yet measurable" not in found["lift"]["sentence"], "the books cover the window"
+    assert found["url"] in done.stderr
+    page = (home / "demo" / "reports" / "demo" / "index.html").read_text()
+    assert f'href="/campaign/lists/{found["list_id"]}"' in page
+
+
 def test_the_app_answered_all_the_time_and_from_the_new_month(played):
     _, _, summary = played
     assert summary["http_requests"] > 20

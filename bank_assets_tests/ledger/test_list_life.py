@@ -16,7 +16,7 @@ def kept(ledger, name="may", **values):
 
 def facts(ledger, *list_ids):
     with ledger.connect() as connection:
-        return list_life.facts_of(connection, list_ids)
+        return list_life.facts_of(connection, list_ids, list_life.reported)
 
 
 def refuse(_connection):

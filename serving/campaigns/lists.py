@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
@@ -17,7 +17,9 @@ from serving.campaigns.call_lists import CallLists, ScoredList
 from serving.campaigns.planning import PlannedCampaign
 from serving.champion.champion import ChampionStore
 from serving.web.problems import NotFoundError
+from serving.web.remembered import Remembered
 
+REMEMBERED: Final = 1_000  # lists whose reported calls are counted
 KINDS: Final[Mapping[Action, str]] = {
     Action.EXPORT: list_life.EXPORTED,
     Action.WITHDRAW: list_life.WITHDRAWN,
@@ -34,6 +36,7 @@ class Lists:
     store: ChampionStore
     call_lists: CallLists
     attribution_days: int
+    _reported: Remembered[tuple[int, str]] = field(default_factory=lambda: Remembered(REMEMBERED))
 
     def get(self, list_id: str) -> ListState:
         """A list by its id; `NotFoundError` if there is none."""
@@ -50,7 +53,11 @@ class Lists:
         """Where each of these lists stands."""
         known = self._known_until()
         with self.ledger.connect() as connection:
-            return states_of(connection, found, known)
+            return states_of(connection, found, known, self._count)
+
+    def _count(self, connection: Connection, list_id: str, n: int) -> tuple[int, str]:
+        """Counted again once further dispositions of the list arrive."""
+        return self._reported.get((list_id, n), lambda: list_life.reported(connection, list_id, n))
 
     def _known_until(self) -> Known:
         published = self.store.published
@@ -62,7 +69,7 @@ class Lists:
         kept, known = self.get(list_id).kept, self._known_until()
 
         def check(connection: Connection) -> None:
-            states_of(connection, [kept], known)[0].record.check(action, list_id)
+            states_of(connection, [kept], known, self._count)[0].record.check(action, list_id)
 
         return check
 
