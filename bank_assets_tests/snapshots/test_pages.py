@@ -16,6 +16,7 @@ PAGES = {
     "campaign_planned": "/campaign?list=delivered:example.csv",
     "customers": "/customers/nobody",
     "objections": "/customers/objections",
+    "campaign_report": "/campaign/report",
     "monitoring": "/monitoring",
     "model": "/model",
     "audit": "/audit",
@@ -26,7 +27,7 @@ ROWS = 4
 """Rows shown of a table; the number of the others replaces them."""
 TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+00:00)?"
 VOLATILE = {
-    "(id)": r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{10}-\d+\b",
+    "(id)": r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{10}-[0-9a-f]+\b",
     "(version)": re.escape(onnxruntime.__version__),
     "(processor)": re.escape(platform.machine()),
     "(digest)": r"\b[0-9a-f]{12,}\b",
