@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -33,7 +34,6 @@ UPLOAD_BYTES: Final = 20_000_000
 SHOWN: Final = 100
 OBJECTIONS: Final = "/customers/objections"
 REASON_LENGTHS: Final = (3, 1_000)
-Count = Annotated[int, QueryParameter(ge=0, le=10**9)]
 
 
 @get("/customers", name="page:customers", sync_to_thread=False)
@@ -67,14 +67,19 @@ def objected(
     ledger: NamedDependency[Engine],
     suppressions: NamedDependency[Suppressions],
     search: Annotated[str, QueryParameter(max_length=64)] = "",
-    ids: Count = 0,
-    added: Count = 0,
-    known: Count = 0,
 ) -> Response[Any]:
     """Who must not be called; after a form without scripts also what it did."""
+    page = _objections(request, ledger, suppressions, search.strip(), message=_result(request.query_params))
+    return show(request, page)
+
+
+def _result(sent: Mapping[str, str]) -> str:
+    counts = [sent.get(name, "") for name in ("ids", "added", "known")]
+    if not all(text.isdecimal() and len(text) < 10 for text in counts):
+        return ""
+    ids, added, known = map(int, counts)
     hint = "check the others, or whether leading zeros were lost." if known < ids else ""
-    message = ObjectionsTaken(ids, added, known, [], hint).sentence if ids else ""
-    return show(request, _objections(request, ledger, suppressions, search.strip(), message=message))
+    return ObjectionsTaken(ids, added, known, [], hint).sentence
 
 
 def _objections(
