@@ -9,7 +9,7 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS python
 RUN apt-get update -qq \
     && apt-get upgrade -qq -y \
-    && apt-get install -qq -y --no-install-recommends ca-certificates python3 \
+    && apt-get install -qq -y --no-install-recommends ca-certificates python3 tzdata \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 # The setuid bits are gone, so no program can change its user. The user id is fixed, so that volumes and policies can
@@ -71,8 +71,8 @@ COPY bank_assets/reports/__init__.py bank_assets/reports/charts.py bank_assets/r
     bank_assets/reports/page.py /opt/bank/bank_assets/reports/
 COPY bank_assets/store/__init__.py bank_assets/store/alert_log.py bank_assets/store/atomic_files.py \
     bank_assets/store/bundles.py bank_assets/store/call_lists.py bank_assets/store/campaign_files.py \
-    bank_assets/store/decision_records.py \
-    bank_assets/store/home_json.py bank_assets/store/list_designs.py bank_assets/store/list_states.py bank_assets/store/locks.py \
+    bank_assets/store/contact_history.py bank_assets/store/decision_records.py bank_assets/store/home_json.py \
+    bank_assets/store/list_designs.py bank_assets/store/list_states.py bank_assets/store/locks.py \
     bank_assets/store/registry.py bank_assets/store/relocation.py \
     bank_assets/store/standard_webhooks.py /opt/bank/bank_assets/store/
 COPY serving /opt/bank/serving

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo, available_timezones
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.contract.values import NumberError, number_within
+from bank_assets.contract.yaml_tree import file_text
 from bank_assets.core.alerts.routing import Routes, routes_of
+from bank_assets.core.economics.contact_policy import NO_POLICY, ContactPolicy, load_policy
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
@@ -60,6 +62,7 @@ class Settings:
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
+        contact_policy: `BANK_CONTACT_POLICY`, path of a YAML file that says how often and when customers may be called.
         attribution_days: `BANK_ATTRIBUTION_DAYS`, days after the planned day of a call in which a subscription counts.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
@@ -100,6 +103,7 @@ class Settings:
     train_nightly: bool = False
     budget_eur: float | None = None
     learning: LearningBudget = LearningBudget()
+    contact_policy: ContactPolicy = NO_POLICY
     attribution_days: int = ATTRIBUTION_DAYS
     timezone: str = "Europe/Lisbon"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
@@ -236,14 +240,7 @@ def _cron(env: Mapping[str, str], default: str) -> str:
 def secret_text(env: Mapping[str, str], name: str) -> str:
     """A secret, given as it is or as the file that holds it; containers turn the second into the first."""
     path = env.get(f"{PREFIX}{name}_FILE", "").strip()
-    if not path:
-        return env.get(PREFIX + name, "")
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError(
-            f"{PREFIX}{name}_FILE: expected a readable file, found {error.strerror} at {path}; correct the path."
-        ) from error
+    return _read(f"{name}_FILE", file_text, path).strip() if path else env.get(PREFIX + name, "")
 
 
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
@@ -285,6 +282,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             whole(env, "LEARNING_MINIMUM", defaults.learning.minimum, 0, 1_000_000),
             number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
         ),
+        contact_policy=_read("CONTACT_POLICY", load_policy, env.get(PREFIX + "CONTACT_POLICY", "").strip()),
         attribution_days=whole(env, "ATTRIBUTION_DAYS", defaults.attribution_days, 1, 366),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),

@@ -44,6 +44,18 @@ def test_a_refused_setting_says_what_holds_without_it(name, without):
     assert load_settings({"BANK_BUDGET_EUR": " "}).budget_eur is None
 
 
+def test_the_contact_policy_is_a_file(tmp_path):
+    assert load_settings({}).contact_policy.one_open_list
+    (path := tmp_path / "policy.yaml").write_text("contacts: {at_most: 3, in_days: 30}\n")
+    assert load_settings({"BANK_CONTACT_POLICY": str(path)}).contact_policy.at_most == 3
+    for text, found in (("contacts: 3", f"{path}, line 1: contacts: expected a mapping"), ("[", "line")):
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=rf"^BANK_CONTACT_POLICY: .*{found}"):
+            load_settings({"BANK_CONTACT_POLICY": str(path)})
+    with pytest.raises(SettingsError, match=r"expected a readable file, found No such file .* at nowhere; correct"):
+        load_settings({"BANK_CONTACT_POLICY": "nowhere"})
+
+
 @pytest.mark.parametrize("name", ["a b", "[prod]", "{a}", "*", "50%", "#1", "a:b", "ä", "a&b'c\"", "..."])
 def test_a_home_of_any_name_is_one_folder_in_every_address(tmp_path, name):
     settings = load_settings({"BANK_HOME": str(tmp_path / name)})

@@ -22,6 +22,8 @@ from serving.campaigns import lists_api
 from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
 from serving.campaigns.read_out_page import read_out_route
+from serving.customers import page as customers
+from serving.customers.api import CustomersController, ObjectionsController
 from serving.decisions import audit_page as audit
 from serving.decisions import page as predict
 from serving.decisions.api import AuditController, PredictionsController, create_route
@@ -44,11 +46,19 @@ from serving.web.logs import AccessLog
 from serving.web.problems import handle_exception
 from serving.web.templating import problem_page, static_files, template_config
 
-API: Final = (PredictionsController, ModelController, AuditController, WithdrawalsController, read_out_route)
+API: Final = (
+    PredictionsController,
+    ModelController,
+    AuditController,
+    WithdrawalsController,
+    ObjectionsController,
+    CustomersController,
+    read_out_route,
+)
 # Routes whose bodies follow from the contract.
 CONTRACT_ROUTES: Final = (create_route, batch_route, outcome_route, plan_route)
 # The navigation, in its order; each page brings its routes.
-PAGES: Final = (home.PAGE, predict.PAGE, campaign.PAGE, monitoring.PAGE, model.PAGE, audit.PAGE)
+PAGES: Final = (home.PAGE, predict.PAGE, campaign.PAGE, customers.PAGE, monitoring.PAGE, model.PAGE, audit.PAGE)
 FLUSH_SECONDS: Final = 0.5
 
 

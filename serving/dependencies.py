@@ -16,10 +16,14 @@ from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallLists
 from serving.campaigns.desk import PlanDesk
+from serving.campaigns.exporting import Exporter
 from serving.campaigns.lists import Lists
 from serving.campaigns.read_out import ReadOuts
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
+from serving.customers.contact_rules import ContactRules
+from serving.customers.known import KnownCustomers
+from serving.customers.objections import Objections
 from serving.customers.suppressions import Suppressions
 from serving.decisions.deciding import Decider
 from serving.decisions.payloads import Payloads
@@ -47,7 +51,7 @@ class Services:
         self.settings = settings
         self.ledger = open_ledger(platform.ledger_url, migrate=False)
         self.economics = platform.calling
-        self.planning = PlanSettings(platform.calling, learning=platform.learning)
+        self.planning = PlanSettings(platform.calling, learning=platform.learning, policy=platform.contact_policy)
         self.payloads = Payloads.of(platform.contract)
         self.store = ChampionStore(bundles, platform.contract)
         self.registry = registry or Registry(
@@ -55,6 +59,8 @@ class Services:
         )
         self.watcher = Watcher(self.store, self.registry, self.ledger, settings.poll_seconds)
         self.suppressions = Suppressions(self.ledger, settings.poll_seconds)
+        self.contact_rules = ContactRules(self.ledger, platform.contact_policy, self.suppressions)
+        self.customer_objections = Objections(self.suppressions, KnownCustomers(self.ledger, files, platform.contract))
         self.feed_reports = FeedReports(self.ledger, self.suppressions, platform.contract)
         self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)
         self.maker = DecisionMaker(
@@ -73,7 +79,8 @@ class Services:
         self.call_lists = CallLists(
             self.ledger, self.suppressions, files, lists, nightly, designs, self.payloads, settings.code_version
         )
-        self.lists = Lists(self.ledger, self.store, self.call_lists, platform.attribution_days)
+        exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)
+        self.lists = Lists(self.ledger, self.store, self.call_lists, exporter, platform.attribution_days)
         self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
 
 

@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.core.economics.calling_hours import CallingHours
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
-from bank_assets.core.economics.suppression import CUSTOMER_ID
+from bank_assets.core.economics.suppression import CUSTOMER_ID, persons_of
 from bank_assets.spark.scoring import SCORED_SCHEMA
 from bank_assets.store.call_lists import ListScores
 from bank_assets.store.warehouse import arrays_of
@@ -25,7 +26,13 @@ def plan_of(scored: pa.Table, settings: PlanSettings, contract: Contract, list_i
     return plan_calls(rows["contact_id"], rows["probability"], rows, contract, settings, list_id)
 
 
-def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
+def planned_calls(scored: pa.Table) -> tuple[list[str], Any]:
+    """The person behind each contact of a scored campaign, and the day planned for the call."""
+    rows = arrays_of(scored)
+    return [str(one) for one in persons_of(rows["contact_id"], rows)], rows["contact_date"]
+
+
+def scores_of(scored: pa.Table, facts: dict[str, Any], hours: CallingHours | None = None) -> ListScores:
     """The scores of a list, for its CSV."""
     return ListScores(
         scored.column("contact_date").to_pylist(),
@@ -35,6 +42,7 @@ def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
         facts["digest"],
         facts["as_of"],
         scored.column(CUSTOMER_ID).to_pylist() if CUSTOMER_ID in scored.column_names else None,
+        None if hours is None else hours.windows(arrays_of(scored)["contact_date"], arrays_of(scored)),
     )
 
 

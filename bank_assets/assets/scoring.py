@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
-from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, scores_of, totals_of
+from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, planned_calls, scores_of, totals_of
 from bank_assets.assets.list_record import PlannedList, put_on_record
 from bank_assets.assets.materialization import (
     ML_OWNERS,
@@ -30,6 +30,7 @@ from bank_assets.assets.materialization import (
 )
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import contract_on_record
+from bank_assets.core.economics.contact_policy import NO_POLICY
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
@@ -39,6 +40,7 @@ from bank_assets.core.model.scorer import digest_files
 from bank_assets.landing.campaign_file import Campaign, is_due, latest_campaigns, read_campaign
 from bank_assets.landing.register import Delivery
 from bank_assets.ledger import campaigns, promotions, states
+from bank_assets.ledger.contact_history import PIPELINE, feeds_seq
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.revision import git_revision
@@ -50,6 +52,7 @@ from bank_assets.store.call_lists import FOLDER as CALL_LISTS
 from bank_assets.store.call_lists import CallListFiles, csv_of
 from bank_assets.store.campaign_files import campaign_of, plain_name
 from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.contact_history import ListInQuestion, history_of
 from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months, stored_scores
 from bank_assets.store.decision_records import facts_of_list, facts_of_model
 from bank_assets.store.derivations import DerivedTable, Made
@@ -242,6 +245,7 @@ def call_list(
         CallLimits(settings.budget_eur),
         suppression=SuppressionList.of(suppressed),
         learning=settings.learning,
+        policy=settings.contact_policy,
     )
     files, designs = CallListFiles(settings.reports / CALL_LISTS), ListDesigns(warehouse.root, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
@@ -252,10 +256,12 @@ def call_list(
         for name, derived in due.items():
             facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
             now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
+            about = ListInQuestion(name, PIPELINE, name, facts["sha256"])
+            now = replace(now, history=history_of(ledger.engine, under.policy, *planned_calls(rows), about))
             plan = plan_of(rows, now, settings.contract, name)
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
-            shown = scores_of(rows, facts)
+            shown = scores_of(rows, facts, settings.contact_policy.hours)
             designs.keep(plan, shown)
             made = {"csv": file, "scores": scored[name].digest}
             listed, list_id = PlannedList(name, file, plan, shown, now, rows, facts), name
@@ -271,10 +277,17 @@ def call_list(
         context.log.info("%d lists, expected profit %.0f EUR", len(stored), profit)
         return {"expected_profit_eur": profit, "lists": list(stored), **column_schema(LISTED_SCHEMA)}
 
-    rules = {**settings.calling.to_dict(), "budget_eur": settings.budget_eur, "learning": asdict(settings.learning)}
+    news = [seq] if (seq := feeds_seq(ledger.engine)) is not None else []
     wanted = {
-        name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed)], settings=rules)
+        name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed), *news], settings=_rules(settings))
         for name, entry in scored.items()
         if is_due(delivered.get(name), as_of, entry.digest, listed.get(name))
     }
     return derive_keys(wanted, make, shown)[1]
+
+
+def _rules(settings: Settings) -> dict[str, Any]:
+    """What a list is made under. Lists of earlier releases had no contact policy, and are not made again for it."""
+    rules = {**settings.calling.to_dict(), "budget_eur": settings.budget_eur, "learning": asdict(settings.learning)}
+    is_declared = settings.contact_policy != NO_POLICY
+    return {**rules, "contact_policy": settings.contact_policy.to_dict()} if is_declared else rules

@@ -7,7 +7,6 @@ contract's canonical JSON. `file_writing` writes such files.
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from bank_assets.contract.columns import YES_NO, ColumnKind, ColumnRole, KnownWh
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.problems import TABLE_NAMES
-from bank_assets.contract.yaml_tree import FileError, Node, Reader, one_of, parse_yaml
+from bank_assets.contract.yaml_tree import FileError, Node, Reader, one_of, parse_yaml, values_of
 
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "contracts"
 SUFFIX: Final = ".odcs.yaml"
@@ -225,7 +224,7 @@ def _column(node: Node) -> dict[str, Any]:
         found[key] = bound.number()
     if "default" in found:
         read: Reader = Node.number if kind in (ColumnKind.INTEGER, ColumnKind.DECIMAL) else Node.text
-        found |= _read({"default": found["default"]}, {"default": ("default", read)}, where)
+        found |= values_of({"default": found["default"]}, node.line, {"default": ("default", read)}, where=where)
     found.setdefault("table", TABLE_NAMES.get(found.get("role", ""), table_name(found["source"])))
     return {"description": "", **found, "kind": kind}
 
@@ -243,22 +242,4 @@ def _values(
         if (name := parts["property"].text()) in entries:
             raise FileError(item.line, f"{where}expected {name} once, found it repeatedly; remove one of them.")
         entries[name] = parts["value"]
-    for key, value in entries.items():
-        if key not in known and key not in others:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known here are {', '.join(known)}."
-            raise FileError(value.line, f"{where}expected a key that this release knows, found {key}; {hint}")
-    if missing := [key for key in required if key not in entries]:
-        raise FileError(node.line, f"{where}expected {', '.join(required)}, found no {', '.join(missing)}; add it.")
-    return _read(entries, known, where)
-
-
-def _read(entries: Mapping[str, Node], known: Mapping[str, tuple[str, Reader]], where: str) -> dict[str, Any]:
-    found = {}
-    for key in entries.keys() & known.keys():
-        attribute, read = known[key]
-        try:
-            found[attribute] = read(entries[key])
-        except FileError as fault:
-            raise FileError(fault.line, f"{where}{key}: {fault}") from None
-    return found
+    return values_of(entries, node.line, known, others, required, where)

@@ -179,6 +179,19 @@ def is_identifier(text: str) -> bool:
     return 0 < len(text) <= IDENTIFIER_LENGTH and is_whole and text == text.strip(SPACE)
 
 
+@lru_cache(maxsize=16_384)
+def plain_identifier(text: str) -> str:
+    """An identifier without signs that nobody sees, such as zero-width blanks, and without blanks around it."""
+    if text.isascii() and text.isprintable():
+        return text.strip(SPACE)
+    return "".join(one for one in text if unicodedata.category(one) != "Cf").strip()
+
+
+def identifier_key(text: str) -> str:
+    """What two spellings of an identifier have in common: `K-7` and ` k-7` name one person."""
+    return plain_identifier(text).casefold()
+
+
 def is_money(column: Column) -> bool:
     """Whether the values of a column are amounts of money, by its unit."""
     return _CURRENCY.fullmatch(column.unit) is not None

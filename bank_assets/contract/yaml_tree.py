@@ -6,9 +6,11 @@ Here every scalar is text, which its reader interprets; keys given twice, aliase
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -93,6 +95,41 @@ def one_of(allowed: Collection[str]) -> Reader:
     return read
 
 
+def values_of(
+    entries: Mapping[str, Node],
+    line: int,
+    known: Mapping[str, tuple[str, Reader]],
+    others: Sequence[str] = (),
+    required: Sequence[str] = (),
+    where: str = "",
+) -> dict[str, Any]:
+    """The values of a mapping by attribute, as their readers see them; a key that is not known is refused."""
+    for key, value in entries.items():
+        if key not in known and key not in others:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known here are {', '.join(known)}."
+            raise FileError(value.line, f"{where}expected a key that this release knows, found {key}; {hint}")
+    if missing := [key for key in required if key not in entries]:
+        raise FileError(line, f"{where}expected {', '.join(required)}, found no {', '.join(missing)}; add it.")
+    found = {}
+    for key in entries.keys() & known.keys():
+        attribute, read = known[key]
+        try:
+            found[attribute] = read(entries[key])
+        except FileError as fault:
+            raise FileError(fault.line, f"{where}{key}: {fault}") from None
+    return found
+
+
+def file_text(path: str) -> str:
+    """The content of a file that a setting names."""
+    try:
+        return Path(path).expanduser().read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        found = error.strerror if isinstance(error, OSError) else "other bytes than UTF-8"
+        raise ContractError(f"expected a readable file, found {found} at {path}; correct the path.") from error
+
+
 def parse_yaml(text: str) -> Node:
     """The only document of a text.
 
@@ -103,7 +140,7 @@ def parse_yaml(text: str) -> Node:
     try:
         next(events)
         if isinstance(next(events), yaml.StreamEndEvent):
-            raise FileError(1, "expected a contract, found an empty file; name another one.")
+            raise FileError(1, "expected a document, found an empty file; name another one.")
         root = _node(next(events), events, 0)
         next(events)
         if not isinstance(end := next(events), yaml.StreamEndEvent):
@@ -128,7 +165,7 @@ def _node(event: Any, events: Iterator[Any], depth: int) -> Node:
     if event.tag:
         raise FileError(line, f"expected values without a tag, found {event.tag}; remove it.")
     if depth > _DEEPEST:
-        raise FileError(line, f"expected at most {_DEEPEST} levels, found more; no contract is nested so deeply.")
+        raise FileError(line, f"expected at most {_DEEPEST} levels, found more; nothing here is nested so deeply.")
     if isinstance(event, yaml.ScalarEvent):
         return Node(event.value, line)
     if isinstance(event, yaml.SequenceStartEvent):

@@ -28,6 +28,7 @@ COLUMNS: Final = (
     "decile", "expected_profit_eur", "cost_eur", "value_eur", "model_name", "model_version", "model_digest", "as_of",
     "propensity", "reason",
 )  # fmt: skip
+HOURS: Final = ("call_from", "call_until")  # of lists made under a policy with calling hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +42,20 @@ class ListScores:
     model_digest: str
     as_of: str  # day of the state that it used, ISO
     customer_id: Sequence[str] | NDArray[Any] | None = None  # person behind each contact, or None
+    hours: Sequence[tuple[str, str]] | None = None  # first and last time of each call, or None without calling hours
 
 
 def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS) -> bytes:
     """The rows of a group of a plan as CSV: `calls`, first call first, or `holdout`.
 
-    The person behind each contact is the last column, in lists that name them.
+    The last columns are the hours of each call, if the policy declares any, and the person behind each contact, in
+    lists that name them.
     """
     rows = plan.call_order if group == CALLS else np.flatnonzero(plan.reason == HELD_OUT)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    persons = scores.customer_id
-    writer.writerow(COLUMNS if persons is None else (*COLUMNS, CUSTOMER_ID))
+    persons, hours = scores.customer_id, scores.hours
+    writer.writerow((*COLUMNS, *(() if hours is None else HOURS), *(() if persons is None else (CUSTOMER_ID,))))
     model = (MODEL_NAME, scores.model_version, scores.model_digest, scores.as_of)
     for row in rows.tolist():
         writer.writerow(
@@ -72,6 +75,7 @@ def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS)
                 *model,
                 repr(float(plan.propensity[row])),
                 str(plan.reason[row]),
+                *(() if hours is None else hours[row]),
                 *(() if persons is None else (spreadsheet_text(persons[row]),)),
             )
         )
@@ -84,6 +88,11 @@ def spreadsheet_text(text: str) -> str:
     Only files that people open need this; the API returns ids as delivered.
     """
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
+
+
+def plain_text(field: str) -> str:
+    """The text that `spreadsheet_text` made a field of."""
+    return field[1:] if field.startswith("'") and spreadsheet_text(field[1:]) == field else field
 
 
 class CallListFiles:

@@ -141,7 +141,7 @@ def test_each_fault_is_named_with_file_and_line(old, new, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("", "line 1: expected a contract, found an empty file"), ("a: [v3", "line 2: expected YAML")]
+    ("text", "message"), [("", "line 1: expected a document, found an empty file"), ("a: [v3", "line 2: expected YAML")]
 )
 def test_what_is_no_yaml_is_refused(text, message):
     with pytest.raises(ContractError, match=f"own, {message}"):

@@ -14,6 +14,8 @@ PAGES = {
     "predict": "/predict",
     "campaign": "/campaign",
     "campaign_planned": "/campaign?list=delivered:example.csv",
+    "customers": "/customers/nobody",
+    "objections": "/customers/objections",
     "campaign_report": "/campaign/report",
     "monitoring": "/monitoring",
     "model": "/model",

@@ -24,12 +24,11 @@ from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Eco
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
-from serving.campaigns.call_lists import CampaignContacts, ScoredList
+from serving.campaigns.call_lists import CallLists, CampaignContacts, ScoredList
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.campaigns.schemas import ListRequest, PlanRequest, PlanTerms, RulesRequest, ValueByBalance
 from serving.campaigns.shown import shown_of
 from serving.champion.champion import Champion, ChampionStore, PublishedState
-from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads, check_date, decoded
 from serving.decisions.schemas import EconomicsRequest, PredictionRequest
 from serving.decisions.scoring import economics_of
@@ -68,15 +67,13 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
         request: Request[Any, Any, Any],
         body: RawBody,
         store: NamedDependency[ChampionStore],
-        suppressions: NamedDependency[Suppressions],
+        call_lists: NamedDependency[CallLists],
         planning: NamedDependency[PlanSettings],
     ) -> dict[str, Any]:
         """Calls in order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
         data = body_reader.read(body, request.scope["headers"])
         champion, published = store.current, store.state
-        return await asyncio.to_thread(
-            lambda: plan_campaign(data, champion, published, planning, suppressions.read(), payloads)
-        )
+        return await asyncio.to_thread(lambda: plan_campaign(data, champion, published, planning, call_lists, payloads))
 
     return plan
 
@@ -145,7 +142,7 @@ def scored_contacts(
 
 
 def planned_under(
-    request: PlanTerms, chosen: ScoredList, default: PlanSettings, suppression: SuppressionList
+    request: PlanTerms, chosen: ScoredList, default: PlanSettings, call_lists: CallLists
 ) -> tuple[ScoredList, PlannedCampaign]:
     """The plan of a request. Its suppressions add to the platform's; nothing takes a person off that list.
 
@@ -163,10 +160,11 @@ def planned_under(
         FrequencyRules(rules.max_contacts_in_campaign, rules.min_days_since_previous_contact),
         request.holdout_share,
         learning=default.learning if learning is None else LearningBudget(**msgspec.structs.asdict(learning)),
+        policy=default.policy,
     )
-    suppression = SuppressionList.of([*suppression.customer_ids, *request.suppressed])
+    suppression = SuppressionList.of([*call_lists.suppressions.read().customer_ids, *request.suppressed])
     chosen = replace(chosen, scored=scored)
-    return chosen, plan_contacts(scored, settings, suppression, chosen.seed)
+    return chosen, plan_contacts(scored, call_lists.protected(settings, chosen), suppression, chosen.seed)
 
 
 def plan_campaign(
@@ -174,13 +172,13 @@ def plan_campaign(
     champion: Champion,
     published: PublishedState,
     default: PlanSettings,
-    suppression: SuppressionList,
+    call_lists: CallLists,
     payloads: Payloads,
 ) -> dict[str, Any]:
     """The answer to a plan request; errors are those of `planned_under`."""
     check_date(request.contact_date)
     chosen = scored_contacts(request, champion, published, payloads)
-    chosen, planned = planned_under(request, chosen, default, suppression)
+    chosen, planned = planned_under(request, chosen, default, call_lists)
     economics = economics_of(request.economics, default.economics)
     return {**_answer(planned, economics), "shown": shown_of(chosen, planned)}
 
@@ -225,4 +223,6 @@ def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
 
 
 def _why(plan: CallPlan, row: Any) -> dict[str, Any]:
-    return {"reason": str(plan.reason[row]), "propensity": float(plan.propensity[row])}
+    until = plan.until[row]
+    why = {"reason": str(plan.reason[row]), "propensity": float(plan.propensity[row])}
+    return why if np.isnat(until) else {**why, "until": str(until)}

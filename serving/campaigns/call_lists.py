@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +16,16 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import value_text
 from bank_assets.core.economics.call_plan import HELD_OUT
+from bank_assets.core.economics.contact_policy import ContactHistory
 from bank_assets.core.economics.planner import PlanError, PlanSettings
 from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.contact_history import newest_event
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, GROUPS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
+from bank_assets.store.contact_history import ListInQuestion, history_of
 from bank_assets.store.decision_records import facts_of_list, facts_of_model, rows_of_list
 from bank_assets.store.list_designs import ListDesigns
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
@@ -74,6 +78,7 @@ class CallLists:
     payloads: Payloads
     code_version: str
     _scored: Remembered[ScoredList] = field(default_factory=lambda: Remembered(REMEMBERED))
+    _histories: Remembered[ContactHistory] = field(default_factory=lambda: Remembered(REMEMBERED))
 
     def scored(self, key: str, champion: Champion, published: PublishedState) -> ScoredList:
         """Score a file, or remember its scores."""
@@ -95,7 +100,17 @@ class CallLists:
     ) -> tuple[ScoredList, PlannedCampaign]:
         """Plan a file under the suppression list as it is now; errors are those of `plan_contacts`."""
         chosen = self.scored(key, champion, published)
-        return chosen, plan_contacts(chosen.scored, settings, self.suppressions.read(), chosen.seed)
+        return chosen, plan_contacts(
+            chosen.scored, self.protected(settings, chosen), self.suppressions.read(), chosen.seed
+        )
+
+    def protected(self, settings: PlanSettings, chosen: ScoredList) -> PlanSettings:
+        """Settings with what the contact policy has to know about the customers of a list."""
+        scored, digest = chosen.scored, chosen.read.digest
+        about = ListInQuestion(chosen.name, "", chosen.seed, digest)
+        read = partial(history_of, self.ledger, settings.policy, scored.persons, scored.contact_date, about)
+        now = (chosen.seed, digest, scored.published.digest, newest_event(self.ledger))
+        return replace(settings, history=self._histories.get(now, read))
 
     def keep_upload(self, name: str, content: bytes) -> CampaignFile:
         """Keep an analyst's list, after reading it once so that a file that does not fit is refused at once."""
@@ -125,6 +140,7 @@ class CallLists:
             champion.digest,
             as_of,
             scored.persons if CUSTOMER_ID in scored.frame else None,
+            None if (hours := settings.policy.hours) is None else hours.windows(scored.contact_date, scored.frame),
         )
         self.designs.keep(planned.plan, scores)
         digests = {}
@@ -193,6 +209,7 @@ def _made_under(chosen: ScoredList, planned: PlannedCampaign, holdout_sha256: st
         "budget_eur": settings.limits.budget_eur,
         "capacity": settings.limits.capacity,
         "rules": asdict(settings.rules),
+        "contact_policy": settings.policy.to_dict(),
         "holdout_share": settings.holdout_share,
         "holdout_seed": chosen.seed,  # of all draws
         "learning": asdict(settings.learning),

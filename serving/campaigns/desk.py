@@ -13,12 +13,14 @@ from serving.campaigns.form import plan_form, settings_of
 from serving.campaigns.list_views import list_table
 from serving.campaigns.lists import Lists
 from serving.campaigns.planning import PlannedCampaign
-from serving.campaigns.view_models import CampaignPage, PlanForm, PlanView, SuppressionView
+from serving.campaigns.view_models import CampaignPage, PlanForm, PlanView
 from serving.champion.champion import ChampionStore
+from serving.customers.view_models import SuppressionView
 from serving.web.view_models import ProblemPart
 
 TITLE: Final = "Plan a campaign"
 NEWEST_LISTS: Final = 10
+SUPPRESSIONS: Final = "/campaign/suppressions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class PlanDesk:
             choices=self.call_lists.files.all(),
             plan=plan,
             fault=fault,
-            suppression=SuppressionView(n_suppressed, "", form.list_key),
+            suppression=SuppressionView(n_suppressed, list_key=form.list_key, action=SUPPRESSIONS),
             kept=list_table(self.lists, limit=NEWEST_LISTS),
             kept_days=KEPT_DAYS,
         )

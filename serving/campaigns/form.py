@@ -76,4 +76,5 @@ def settings_of(form: PlanForm, default: PlanSettings, signs: NumberSigns) -> Pl
         learning=LearningBudget(
             (numbers["learning_pct"] or 0.0) / 100, int(numbers["learning_calls"] or 0), numbers["learning_eur"]
         ),
+        policy=default.policy,
     )

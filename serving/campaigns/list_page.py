@@ -28,7 +28,8 @@ SHORTEST_REASON: Final = 3
 
 def _part(lists: Lists, state: ListState) -> CallListView:
     signs, reported = lists.call_lists.payloads.contract.signs(), dispositions_view(lists.ledger, state.kept.id)
-    return list_view(state, signs, reported, has_file=lists.call_lists.has_file(state.kept))
+    has_file = lists.call_lists.has_file(state.kept)
+    return list_view(state, signs, reported, lists.left_out(state), has_file=has_file)
 
 
 @post("/campaign/lists", name="page:campaign:make", status_code=201, sync_to_thread=True)

@@ -10,6 +10,7 @@ from typing import ClassVar
 from bank_assets.core.campaigns.life import Action
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.store.list_states import ListState
+from serving.campaigns.exporting import LeftOut
 from serving.feeds.view_models import DispositionsView
 from serving.web.view_models import Table, described
 
@@ -56,6 +57,7 @@ class CallListView:
     revise: str = described("Address of a plan with its settings.")
     has_file: bool = described("True if its files are still kept.")
     replaced_by: str = described("Id of the list that revises it, or empty.")
+    left_out: list[LeftOut] = described("Calls that must not be made any more, and why.")
     reported: DispositionsView = described("What its calls came to, and the form that reports it.")
 
 

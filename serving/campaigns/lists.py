@@ -9,14 +9,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from bank_assets.core.campaigns.life import Action
+from bank_assets.core.campaigns.life import ALLOWED, Action
 from bank_assets.ledger import campaigns, feeds, list_life
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.store.call_lists import CALLS
 from bank_assets.store.list_states import Known, ListState, states_of
 from serving.campaigns.call_lists import CallLists, ScoredList
+from serving.campaigns.exporting import Exporter, LeftOut
 from serving.campaigns.planning import PlannedCampaign
 from serving.champion.champion import ChampionStore
-from serving.web.problems import NotFoundError
+from serving.web.problems import ConflictError, NotFoundError
 from serving.web.remembered import Remembered
 
 REMEMBERED: Final = 1_000  # lists whose reported calls are counted
@@ -35,6 +37,7 @@ class Lists:
     ledger: Engine
     store: ChampionStore
     call_lists: CallLists
+    exporter: Exporter
     attribution_days: int
     _reported: Remembered[tuple[int, str]] = field(default_factory=lambda: Remembered(REMEMBERED))
 
@@ -79,10 +82,23 @@ class Lists:
         list_life.note(self.ledger, list_id, kind=KINDS[action], actor=actor, content=content, check=check)
 
     def export(self, list_id: str, group: str, actor: str) -> bytes:
-        """The CSV file of a group of a list; the export is on record before it leaves."""
-        content = self.call_lists.content(self.get(list_id).kept, group)
-        self.act(list_id, Action.EXPORT, actor, {"group": group})
+        """The CSV file of a group of a list, without calls that must not be made any more; the export is on record."""
+        kept = self.get(list_id).kept
+        content, facts = self.call_lists.content(kept, group), {"group": group}
+        if group == CALLS:
+            made = self.exporter.now(kept, content)
+            content, facts = made.content, {**facts, **made.facts}
+        self.act(list_id, Action.EXPORT, actor, facts)
         return content
+
+    def left_out(self, state: ListState) -> list[LeftOut]:
+        """Calls of a list that an export would leave out now, and why."""
+        if state.record.stage not in ALLOWED[Action.EXPORT]:
+            return []
+        try:
+            return self.exporter.now(state.kept, self.call_lists.content(state.kept, CALLS)).left_out
+        except (NotFoundError, ConflictError):  # no file, or one that was changed, which its export says
+            return []
 
     def make(self, chosen: ScoredList, planned: PlannedCampaign, actor: str, revises: str = "") -> ListState:
         """Put a plan on record as a list; it replaces the one that it revises, unless calls were made by that one."""

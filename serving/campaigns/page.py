@@ -11,19 +11,16 @@ from litestar.di import NamedDependency
 from litestar.params import MultipartBody
 from litestar.response import Redirect
 
-from bank_assets.core.economics.suppression import SuppressionList
-from bank_assets.reports.formats import count
 from serving.campaigns.call_lists import CallLists, example_list
-from serving.campaigns.desk import PlanDesk
+from serving.campaigns.desk import SUPPRESSIONS, PlanDesk
 from serving.campaigns.list_page import HANDLERS as LISTS
 from serving.campaigns.plans_page import HANDLERS as PLANS
 from serving.campaigns.read_out_page import HANDLERS as READ_OUTS
 from serving.campaigns.shown import read_shown
-from serving.campaigns.view_models import SuppressionView
 from serving.campaigns.views import plan_view
 from serving.champion.champion import ChampionStore
-from serving.customers.suppressions import Suppressions
-from serving.web.access import identity_of
+from serving.customers.objections import Objections
+from serving.customers.page import take_objections
 from serving.web.chrome import Page
 from serving.web.problems import FieldError, PayloadError, problem_of
 from serving.web.templating import is_partial, show
@@ -71,38 +68,14 @@ async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependenc
     return Redirect("/campaign", status_code=303, query_params={"list": kept.key})
 
 
-@post("/campaign/suppressions", name="page:campaign:suppressions", request_max_body_size=UPLOAD_BYTES, status_code=200)
+@post(SUPPRESSIONS, name="page:campaign:suppressions", request_max_body_size=UPLOAD_BYTES, status_code=200)
 async def suppress(
-    request: Request[Any, Any, Any], data: MultipartBody[dict[str, Any]], suppressions: NamedDependency[Suppressions]
+    request: Request[Any, Any, Any],
+    data: MultipartBody[dict[str, Any]],
+    customer_objections: NamedDependency[Objections],
 ) -> Response[Any]:
     """Add people who must not be called; the plan follows."""
-    requested: frozenset[str] = frozenset().union(
-        *[SuppressionList.from_text(text).customer_ids for text in await _texts_of(data)]
-    )
-    if not requested:
-        raise PayloadError(FieldError("ids", "at least one customer id, one per line", "none"))
-    new = await asyncio.to_thread(suppressions.add, requested, reason="campaign page", actor=identity_of(request).name)
-    key = str(data.get("list", ""))
-    if not is_partial(request):
-        return Redirect("/campaign", status_code=303, query_params={"list": key} if key else {})
-    total = len(suppressions.current.customer_ids)
-    part = SuppressionView(total, f"{count(new)} added, {count(len(requested) - new)} were on the list already.", key)
-    return show(request, part, part, headers={"HX-Trigger": "suppressions-changed"})
-
-
-async def _texts_of(data: dict[str, Any]) -> list[str]:
-    """The texts of a form's field and files; a name may be sent more than once, and no objection may get lost."""
-    texts = []
-    for part in (one for name in ("ids", "file") for one in _listed(data.get(name, ""))):
-        try:
-            texts.append((await part.read()).decode("utf-8-sig") if isinstance(part, UploadFile) else str(part))
-        except UnicodeDecodeError as error:
-            raise PayloadError(FieldError("file", "text in UTF-8", f"byte {error.start} is not")) from None
-    return texts
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    return await take_objections(request, data, customer_objections, SUPPRESSIONS)
 
 
 PAGE = Page("/campaign", "Campaign", "predict", (campaign, example, upload, suppress, *LISTS, *PLANS, *READ_OUTS))

@@ -14,7 +14,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import Rows
 from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
-from bank_assets.core.economics.suppression import CUSTOMER_ID, SuppressionList, persons_of
+from bank_assets.core.economics.suppression import CONTACT_DATE, CUSTOMER_ID, SuppressionList, persons_of
 from bank_assets.core.features.feature_set import current_features, is_stale
 from bank_assets.core.model.forecast import ListForecast, forecast_list
 from bank_assets.core.model.scorer import Scores
@@ -96,7 +96,7 @@ def plan_contacts(
     plan = plan_calls(
         scored.contact_id,
         scored.scores.probability,
-        scored.frame,
+        {**scored.frame, CONTACT_DATE: scored.contact_date},
         scored.contract,
         replace(settings, economics=settings.economics.for_model(scored.champion.decision), suppression=suppression),
         list_id,

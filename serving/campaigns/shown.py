@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from bank_assets.core.economics.call_plan import REASON_TEXTS
+from bank_assets.core.economics.contact_policy import ContactHistory
 from bank_assets.core.economics.suppression import RULE_TEXTS
 from bank_assets.reports.formats import count, eur
 from serving.campaigns.call_lists import ScoredList
@@ -44,7 +46,7 @@ def shown_of(chosen: ScoredList, planned: PlannedCampaign) -> Shown:
         "file": chosen.read.digest[:DIGITS],
         "model": f"version {scored.champion.version} ({scored.champion.digest[:DIGITS]})",
         "as_of": f"{scored.published.as_of} ({scored.published.digest[:DIGITS]})",
-        "settings": _digest(repr(planned.settings).encode()),
+        "settings": _digest(repr(replace(planned.settings, history=ContactHistory())).encode()),
         "excluded": ", ".join(f"{count(n)} {REASON_TEXTS[reason]}" for reason, n in rules.items()) or "nobody",
         "calls": count(plan.called.n_calls),
         "cost": eur(plan.called.cost_eur),

@@ -13,6 +13,7 @@ from bank_assets.reports.charts import Chart
 from bank_assets.store.campaign_files import CampaignFile
 from serving.campaigns.call_lists import ScoredList
 from serving.campaigns.list_view_models import ListTable
+from serving.customers.view_models import SuppressionView
 from serving.web.view_models import Notice, ProblemPart, Table, Tile, described
 
 
@@ -61,21 +62,14 @@ class PlanView:
     )
     calls: list[int] = described("Rows of the first calls in the list.")
     left_out: dict[str, int] = described("How many are not called, by the reason in words.")
+    protected: list[tuple[str, str, str]] = described(
+        "First contacts that the contact policy excludes: contact, why, and the first day on which it does not."
+    )
     holdout: list[str] = described("Sentences about the hold-out group and the size of its test.")
     learning: list[str] = described("Sentences about the explored calls: their cost, and who is out of reach.")
     rejected: list[str] = described("First rows of the file that do not fit, with line and reason.")
     shown: str = described("What this plan rests on, as JSON for the form that makes the list.")
     changed: Table = described("What is no longer as it was shown; no rows if nothing changed.")
-
-
-@dataclass(frozen=True, slots=True)
-class SuppressionView:
-    """Who must not be called."""
-
-    template: ClassVar[str] = "partials/_suppressions.html"
-    n_suppressed: int = described("People on the suppression list.")
-    message: str = described("What the last change did, or empty.")
-    list_key: str = described("Key of the chosen list, to come back to.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,10 @@ def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm, show
         ranking=_ranking(plan),
         deciles=_deciles(plan),
         calls=plan.call_order[:SHOWN_CALLS].tolist(),
+        protected=[
+            (str(plan.contact_id[row]), REASON_TEXTS[str(plan.reason[row])], str(plan.until[row]))
+            for row in np.flatnonzero(~np.isnat(plan.until))[:SHOWN_REJECTED]
+        ],
         left_out={REASON_TEXTS[reason]: n for reason, n in plan.excluded.items()},
         holdout=_holdout(planned),
         learning=_learning(planned),

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
+from bank_assets.ledger.persons import objections_of
 from serving.web.problems import LedgerUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -68,9 +69,19 @@ class Suppressions:
 
     def add(self, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
         """Put people on the list; when it returns, no decision of this process calls them. Call it in a thread."""
-        n_new = campaigns.suppress(self._engine, sorted(customer_ids), reason=reason, actor=actor)
+        listed = self.read()
+        wanted = sorted(one for one in customer_ids if not listed.covers(one))
+        n_new = campaigns.suppress(self._engine, wanted, reason=reason, actor=actor) if wanted else 0
         self.read()
         return n_new
+
+    def remove(self, customer_id: str, *, reason: str, actor: str) -> bool:
+        """Take a person off the list, under every spelling; returns whether they were on it. Call it in a thread."""
+        on_list = objections_of(self._engine, [customer_id])
+        for one in on_list:
+            campaigns.unsuppress(self._engine, one.customer_id, reason=reason, actor=actor)
+        self.read()
+        return bool(on_list)
 
     async def keep_current(self) -> None:
         """Read the list again and again until cancelled; a list that cannot be read is logged once."""

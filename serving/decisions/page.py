@@ -7,8 +7,10 @@ scored the same way, shown as no decision, and never recorded.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Request, Response, get, post
@@ -23,10 +25,13 @@ from bank_assets.core.economics.suppression import SUPPRESSED
 from bank_assets.core.model.explanations import ExplainError
 from bank_assets.core.model.scorer import BundleError
 from bank_assets.core.words import pct
+from bank_assets.ledger import decisions
 from bank_assets.ledger.randomized import PROPENSITY
 from bank_assets.ledger.records import Decision
 from bank_assets.store.decision_records import ON_PROBATION
 from bank_assets.store.registry import RegistryError
+from serving.customers.contact_rules import ContactRules
+from serving.customers.views import DO_NOT_CALL, customer_href, notices_of
 from serving.decisions.deciding import Decider
 from serving.decisions.form import (
     ECONOMICS,
@@ -45,7 +50,8 @@ from serving.decisions.view_models import DecisionView, PredictPage, PredictResu
 from serving.web.access import identity_of, note_decision
 from serving.web.chrome import Page
 from serving.web.problems import NotFoundError, PayloadError
-from serving.web.templating import is_partial, show
+from serving.web.templating import is_partial, moment, show, words
+from serving.web.view_models import PLAIN, Notice
 
 BREAK_EVEN: Final = "break-even"
 FORM_BYTES: Final = 16_384
@@ -79,7 +85,7 @@ async def decide_and_record(
     if not is_partial(request):
         return Redirect(f"{address}#prediction", status_code=303)
     record = await asyncio.to_thread(records.get, decided.draft.id)
-    view = await asyncio.to_thread(view_of, request, record, records)
+    view = await asyncio.to_thread(_view_with_notices, request, record, records)
     renewed = form_of(values, payloads.contract, decision_id=record.id, is_out_of_band=True)
     return show(request, PredictResult(view, renewed), status=201, headers={"HX-Push-Url": address})
 
@@ -101,7 +107,7 @@ def again(
     if record.payload is None:
         raise NotFoundError("decision: expected the customer's values on record, found that they were erased.")
     form = form_of(recorded_values(record, record.payload, records.contract), records.contract, decision_id=record.id)
-    return show(request, PredictPage(form, view_of(request, record, records)))
+    return show(request, PredictPage(form, _view_with_notices(request, record, records)))
 
 
 def _own_record(request: Request[Any, Any, Any], records: Records, decision_id: str) -> Decision:
@@ -199,6 +205,23 @@ def view_of(request: Request[Any, Any, Any], record: Decision, records: Records)
         warnings=_warnings(record, flags, labels_of(records.contract)),
         may_audit="audit" in identity_of(request).scopes,
     )
+
+
+def _view_with_notices(request: Request[Any, Any, Any], record: Decision, records: Records) -> DecisionView:
+    """A decision with what else is known about its customer: analysts have no other way to see it at once."""
+    view = view_of(request, record, records)
+    return view if record.person is None else replace(view, notices=_notices(request, record, record.person, records))
+
+
+def _notices(request: Request[Any, Any, Any], record: Decision, person: str, records: Records) -> list[Notice]:
+    rules: ContactRules = request.app.state.services.contact_rules
+    answer = rules.of(person, dt.date.fromisoformat(record.contact_date))
+    notices = [one for one in notices_of(answer) if answer.reason != SUPPRESSED or one.title != DO_NOT_CALL]
+    earlier = decisions.search(records.engine, customer_id=person, until=record.decided_at, limit=1).decisions
+    for one in earlier:
+        text = f"{moment(one.decided_at)} by {one.actor}: {words(one.decision)}, {pct(one.probability)}."
+        notices.append(Notice(PLAIN, "Decided before", text, customer_href(person), "See the customer"))
+    return notices
 
 
 def _warnings(record: Decision, flags: list[Flag], labels: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from bank_assets.ledger.records import Decision, Draft
 from serving.decisions.record_schemas import DecisionRecord, DecisionSummary, Replay, VerifyAnswer
 from serving.decisions.schemas import Reasons
-from serving.web.view_models import described
+from serving.web.view_models import Notice, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,9 @@ class DecisionView:
     reasons_problem: str = described("Why there are no reasons, or empty.")
     warnings: list[str] = described("What to be careful about: stale features, values never seen in training.")
     may_audit: bool = described("True if this person may open the record.")
+    notices: list[Notice] = described(
+        "What is known about the customer: an earlier decision, lists, the contact policy.", default_factory=list
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray, IntArray
+from bank_assets.core.arrays import DayArray, FloatArray, IntArray
 from bank_assets.core.economics.exploration import CENTS, Reserve
 from bank_assets.core.economics.suppression import RULE_TEXTS
 
@@ -74,6 +74,7 @@ class CallPlan:
         value_eur: EUR per subscription.
         expected_profit_eur: EUR if called.
         reason: why a contact is called or not, a key of `REASON_TEXTS`.
+        until: first day on which the contact policy allows a call again, NaT where it excludes nobody.
         propensity: probability of the contact to be called, over all seeds of the list.
         binding: limits that keep worthwhile contacts off the list: a subset of ("budget", "capacity").
         optimality_gap_eur: most that better calls within the limits could earn on top, EUR; 0 if they are exact.
@@ -89,6 +90,7 @@ class CallPlan:
     expected_profit_eur: FloatArray
     is_called: NDArray[np.bool_]
     reason: NDArray[np.str_]
+    until: DayArray
     propensity: FloatArray
     budget_eur: float | None
     capacity: int | None

@@ -29,6 +29,7 @@ from bank_assets.core.economics.call_plan import (
     CallPlan,
     ranked,
 )
+from bank_assets.core.economics.contact_policy import ContactHistory, ContactPolicy, Exclusions
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import (
     CENTS,
@@ -42,6 +43,7 @@ from bank_assets.core.economics.holdout import holdout_mask
 from bank_assets.core.economics.knapsack import KnapsackSelection, select
 from bank_assets.core.economics.suppression import (
     ALLOWED,
+    CONTACT_DATE,
     FrequencyRules,
     SuppressionList,
     excluded_by_rules,
@@ -98,7 +100,8 @@ class PlanSettings:
     """What a plan is made under.
 
     The hold-out share lies in [0, 0.5]. The subscription rate without a call, in (0, 1), is assumed for the size of the
-    hold-out test only; None for half of the expected rate. Without a learning budget nobody is explored.
+    hold-out test only; None for half of the expected rate. Without a learning budget nobody is explored. The history is
+    that of the persons on the list.
     """
 
     economics: Economics
@@ -108,6 +111,8 @@ class PlanSettings:
     rate_without: float | None = None
     suppression: SuppressionList = SuppressionList()
     learning: LearningBudget = LearningBudget()
+    policy: ContactPolicy = ContactPolicy()
+    history: ContactHistory = ContactHistory()
 
 
 def plan_calls(
@@ -125,8 +130,8 @@ def plan_calls(
     over all seeds (ADR 0032).
 
     `probability` is calibrated, (n_contacts,); `rows` are the columns that economics and rules read, `customer_id` for
-    contacts that are not persons of their own and `EXPLORATION_SCORE` among them. The best calls are exact (see
-    `core.economics.knapsack`).
+    contacts that are not persons of their own, `CONTACT_DATE` and `EXPLORATION_SCORE` among them. The best calls are
+    exact (see `core.economics.knapsack`).
 
     Raises:
         PlanError, SuppressionError, HoldoutError, ExplorationError: a probability, a column of a rule, a share or a
@@ -134,8 +139,9 @@ def plan_calls(
     """
     ids = np.asarray([str(contact_id).strip() for contact_id in contact_ids], dtype=np.str_)
     offers = _offers(ids, probability, rows, settings.economics)
-    reason = excluded_by_rules(ids, rows, contract, settings.suppression, settings.rules)
-    is_eligible, persons = reason == ALLOWED, np.asarray(persons_of(ids, rows), dtype=object)
+    persons = np.asarray(persons_of(ids, rows), dtype=object)
+    reason, until = _excluded(ids, persons, rows, contract, settings)
+    is_eligible = reason == ALLOWED
     design = _design(offers, is_eligible, rows.get(EXPLORATION_SCORE), settings)
 
     is_explored = draw(design.inclusion, persons, ids, list_id)
@@ -157,6 +163,7 @@ def plan_calls(
         offers.profit / MICROS,
         is_called,
         reason,
+        until,
         (design.is_best + design.inclusion) * is_kept,
         settings.limits.budget_eur,
         settings.limits.capacity,
@@ -166,6 +173,19 @@ def plan_calls(
         design.reserve,
         design.loss(offers, settings.limits) * is_kept / MICROS,
     )
+
+
+def _excluded(
+    ids: NDArray[np.str_], persons: NDArray[Any], rows: Rows, contract: Contract, settings: PlanSettings
+) -> Exclusions:
+    """Who must not be called: by objections and the list's own rules, then by the contact policy."""
+    reason = excluded_by_rules(ids, rows, contract, settings.suppression, settings.rules)
+    until = np.full(len(ids), np.datetime64("NaT"), dtype="datetime64[D]")
+    if CONTACT_DATE in rows:  # lists without days, such as those of the replay, have no history
+        others = np.flatnonzero(reason == ALLOWED)
+        found = settings.policy.check(persons[others], rows[CONTACT_DATE][others], settings.history)
+        reason[others], until[others] = found
+    return Exclusions(reason, until)
 
 
 class _Offers(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -16,9 +16,18 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Column, ColumnRole
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.values import identifier_key
 from bank_assets.core.arrays import FloatArray, Rows
+from bank_assets.core.economics.contact_policy import (
+    CONTACTED_TOO_OFTEN,
+    NO_CALLING_HOURS,
+    ON_ANOTHER_LIST,
+    REFUSED_RECENTLY,
+    SUBSCRIBED_RECENTLY,
+)
 
 CUSTOMER_ID: Final = "customer_id"  # column of rows with the person behind each contact
+CONTACT_DATE: Final = "contact_date"  # column of rows with the planned day of each call
 SUPPRESSED: Final = "suppressed"
 DUPLICATE: Final = "duplicate"
 TOO_MANY_CONTACTS: Final = "too_many_contacts"
@@ -30,6 +39,11 @@ RULE_TEXTS: Final[Mapping[str, str]] = {
     DUPLICATE: "appears earlier in the list",
     TOO_MANY_CONTACTS: "contacted too often in this campaign",
     CONTACTED_TOO_RECENTLY: "contacted too recently",
+    SUBSCRIBED_RECENTLY: "subscribed recently",
+    REFUSED_RECENTLY: "refused recently",
+    ON_ANOTHER_LIST: "is on another open list",
+    CONTACTED_TOO_OFTEN: "contacted too often over all lists",
+    NO_CALLING_HOURS: "planned for a day without calling hours",
 }
 
 
@@ -39,36 +53,27 @@ class SuppressionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SuppressionList:
-    """Who objected to direct marketing, by customer id, or by contact id where nothing else is known of the person."""
+    """Who objected to direct marketing, by customer id, or by contact id where nothing else is known of the person.
+
+    Spellings that differ by case, invisible signs or blanks around them name one person.
+    """
 
     customer_ids: frozenset[str] = frozenset()
+    _keys: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_keys", frozenset(map(identifier_key, self.customer_ids)))
 
     @classmethod
     def of(cls, customer_ids: Iterable[object]) -> SuppressionList:
-        """Build a list; identifiers are compared as text without surrounding blanks, empty ones are dropped."""
+        """Build a list of identifiers; empty ones are dropped."""
         texts = (str(customer_id).strip() for customer_id in customer_ids)
         return cls(frozenset(text for text in texts if text))
 
-    @classmethod
-    def from_text(cls, text: str) -> SuppressionList:
-        """Read a file's text: one identifier per line, blank lines and a header `customer_id` or `contact_id` ignored.
-
-        Raises:
-            SuppressionError: a line has more than one field; a list read half would call people who objected.
-        """
-        lines = [line.strip().strip('"') for line in text.lstrip("\ufeff").splitlines()]
-        for number, line in enumerate(lines, start=1):
-            if any(separator in line for separator in (",", ";", "\t")):
-                raise SuppressionError(
-                    f"suppression list, line {number}: expected one customer_id, found {line[:60]!r}; "
-                    "deliver a file with this column alone."
-                )
-        return cls.of(line for line in lines if line not in (CUSTOMER_ID, "contact_id"))
-
     def covers(self, *ids: object) -> bool:
         """True if a person with one of these ids objected; None cannot be looked up."""
-        listed = self.customer_ids
-        return bool(listed) and any(one is not None and str(one).strip() in listed for one in ids)
+        keys = self._keys
+        return bool(keys) and any(one is not None and identifier_key(str(one)) in keys for one in ids)
 
     @property
     def digest(self) -> str:

@@ -16,17 +16,11 @@ from bank_assets.core.economics.suppression import (
 )
 
 
-def test_list_is_read_from_text():
-    text = '\ufeffcontact_id\nc1\n\n "c2"\nc1\n'
-    assert SuppressionList.from_text(text).customer_ids == {"c1", "c2"}
-    assert SuppressionList.from_text("customer_id\nk1").customer_ids == {"k1"}
-    assert SuppressionList.from_text("").customer_ids == frozenset()
-
-
-@pytest.mark.parametrize("line", ["c1;yes", "c1,2020-01-01", "c1\tx"])
-def test_line_of_several_fields_is_refused(line):
-    with pytest.raises(SuppressionError, match="line 2"):
-        SuppressionList.from_text(f"contact_id\n{line}\n")
+def test_a_person_is_known_by_every_spelling():
+    listed = SuppressionList.of(["K-7", "\u200bc9"])
+    assert all(listed.covers(spelling) for spelling in ("k-7", " K-7 ", "K\u200b-7", "K\u00ad-7", "C9"))
+    assert not listed.covers("k7", None)
+    assert excluded_by_rules(["k-7", "k-8"], {}, UCI, listed, FrequencyRules()).tolist() == ["suppressed", ALLOWED]
 
 
 def test_digest_names_the_list_whatever_its_order():

@@ -227,7 +227,7 @@ def test_plans_are_saved_opened_again_and_compared(client):
 
 def test_a_list_of_the_pipeline_is_exported_from_its_page(client):
     services = client.app.state.services
-    content = b"contact_id\r\nc-1\r\n"
+    content = b"contact_id,contact_date\r\nc-1,2010-11-22\r\n"
     services.call_lists.nightly.write("call-list-may-v2.csv", content)
     kept = campaigns.CampaignList(
         actor="pipeline", name="may", model_version="2", model_digest="d", economics={}, request={},

@@ -14,7 +14,7 @@ from bank_assets_tests.world.registry import MemoryRegistry
 from serving.settings import ServingSettings
 
 PASSWORD = "correct horse battery"
-PAGES = ("/", "/predict", "/campaign", "/monitoring", "/model", "/audit")
+PAGES = ("/", "/predict", "/campaign", "/customers", "/monitoring", "/model", "/audit")
 
 
 def with_users(folder):
@@ -90,8 +90,8 @@ def test_the_login_form_says_why_it_failed(client):
 @pytest.mark.parametrize(
     ("name", "allowed", "refused"),
     [
-        ("anna", ("/", "/predict", "/campaign", "/monitoring", "/model"), ("/audit", "/audit/chain")),
-        ("otto", ("/", "/monitoring", "/model", "/audit"), ("/predict", "/campaign")),
+        ("anna", ("/", "/predict", "/campaign", "/customers", "/monitoring", "/model"), ("/audit", "/audit/chain")),
+        ("otto", ("/", "/monitoring", "/model", "/audit"), ("/predict", "/campaign", "/customers")),
         ("root", PAGES, ()),
     ],
 )

@@ -30,6 +30,7 @@ SETTINGS: Final = {
     "BANK_ALERT_ROUTES", "BANK_ATTRIBUTION_DAYS",
     "BANK_SETTLE_SECONDS", "BANK_SIMULATED_ROWS", "BANK_SEED", "BANK_ALLOWED_HOSTS", "BANK_SESSION_HOURS",
     "BANK_POLL_SECONDS", "BANK_MAX_WAITING", "BANK_FEEDBACK", "BANK_SPONTANEOUS_SHARE", "BANK_WEBHOOK_SECRETS_FILE",
+    "BANK_CONTACT_POLICY",
 }  # fmt: skip
 """Settings that an environment may state: those of the platform and the app that no stack sets."""
 

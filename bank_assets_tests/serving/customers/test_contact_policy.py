@@ -1,0 +1,80 @@
+"""Two lists share customers: one calls them, the other says why not; the export leaves out who became excluded."""
+
+import csv
+import io
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from bank_assets.core.economics.calling_hours import CallingHours
+from bank_assets.core.economics.contact_policy import ContactPolicy
+from bank_assets_tests.world.app import csv_of
+from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
+
+CALLED_ANYWAY = {"value_eur": "50000", "cost_eur": "0.01"}
+HOURS = CallingHours("09:00", "20:00", "Europe/Lisbon", column="job", zones=(("management", "Atlantic/Azores"),))
+
+
+def upload(client, payload, name, contacts, **columns):
+    rows = [{**payload, "contact_id": one, "contact_date": "2010-11-22", **columns} for one in contacts]
+    file = {"file": (name, csv_of(rows).encode(), "text/csv")}
+    answer = client.post("/campaign/upload", data=token_of(client), files=file, follow_redirects=False)
+    return parse_qs(urlsplit(answer.headers["location"]).query)["list"][0]
+
+
+def plan(client, key):
+    return soup_of(client.get("/campaign", params={"list": key, **CALLED_ANYWAY}, headers=HTMX))
+
+
+def make(client, key):
+    form = plan(client, key).select_one('form[action="/campaign/lists"]')
+    data = {one["name"]: one["value"] for one in form.select("input")}
+    return client.post("/campaign/lists", data=data, follow_redirects=False).headers["location"]
+
+
+def calls(client, location):
+    return list(csv.DictReader(io.StringIO(client.get(f"{location}/calls.csv").text)))
+
+
+AUTUMN, LISBON = [f"k-{n}" for n in range(1, 6)], [f"k-{n}" for n in range(4, 9)]
+
+
+def test_two_lists_call_the_customers_that_they_share_once(client, payload):
+    autumn = make(client, upload(client, payload, "autumn.csv", AUTUMN))
+    key = upload(client, payload, "branch_lisbon.csv", LISBON)
+    rows = plan(client, key).select("[data-testid=protected] tbody tr")
+    left_out = [[cell.text for cell in row.select("th, td")] for row in rows]
+    assert left_out == [[one, "is on another open list", "2010-11-23"] for one in ("k-4", "k-5")]
+    lisbon = make(client, key)
+    assert sorted(row["contact_id"] for row in calls(client, autumn)) == AUTUMN
+    assert sorted(row["contact_id"] for row in calls(client, lisbon)) == ["k-6", "k-7", "k-8"]
+    # The same file again is another version of its list, not a second list.
+    again = make(client, upload(client, payload, "autumn.csv", AUTUMN))
+    assert len(calls(client, again)) == len(AUTUMN)
+
+    contact = {**payload, "contact_id": "k-4", "contact_date": "2010-11-22"}
+    planned = client.post("/api/v1/campaigns/plan", json={"contacts": [contact], "economics": {"value_eur": 50_000}})
+    (other,) = planned.json()["not_called"]
+    assert (other["reason"], other["until"]) == ("on_another_list", "2010-11-23")
+    answer = client.get("/api/v1/customers/k-4/contact-policy", params={"day": "2010-11-22"}).json()
+    assert (answer["may_be_called"], answer["reason"], answer["until"]) == (False, "on_another_list", "2010-11-23")
+    assert {one["name"] for one in answer["open_lists"]} == {"autumn.csv"}
+    free = client.get("/api/v1/customers/k-4/contact-policy", params={"day": "2010-11-23"}).json()
+    assert (free["may_be_called"], free["open_lists"]) == (True, [])
+
+    client.post("/api/v1/objections", json={"customer_ids": ["K-1"]})
+    page = soup_of(client.get(autumn)).select_one("[data-testid=left-out]").text
+    assert "k-1: objected to direct marketing" in page
+    assert sorted(row["contact_id"] for row in calls(client, autumn)) == AUTUMN[1:]
+    shown = client.get("/customers", params={"id": "k-4"}).text
+    assert "autumn.csv" in shown
+    assert "branch_lisbon.csv" in shown
+
+
+@pytest.mark.parametrize("serving_settings", [{"contact_policy": ContactPolicy(hours=HOURS)}], indirect=True)
+def test_a_list_says_when_to_call_in_the_time_of_the_customer(client, payload):
+    made = make(client, upload(client, payload, "hours.csv", ["k-1"]))
+    (row,) = calls(client, made)
+    assert (row["call_from"], row["call_until"]) == ("2010-11-22T09:00-01:00", "2010-11-22T20:00-01:00")
+    answer = client.get("/api/v1/customers/k-1/contact-policy", params={"day": "2010-11-22"}).json()
+    assert answer["calling_hours"]["first"].startswith("2010-11-22T09:00")

@@ -1,0 +1,126 @@
+"""Objections at every door: read alike, counted against known customers, seen, exported, and taken back."""
+
+import pytest
+
+from bank_assets_tests.world.app import csv_of
+from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
+
+PATH = "/api/v1/objections"
+PAGE = "/customers/objections"
+
+
+def pasted(client, text, page=PAGE, **fields):
+    files = {"file": ("", b"", "application/octet-stream")}
+    return client.post(page, data={**token_of(client), "ids": text, **fields}, files=files, headers=HTMX)
+
+
+def uploaded(client, content):
+    file = {"file": ("ids.csv", content, "text/csv")}
+    return client.post(PAGE, data={**token_of(client), "ids": ""}, files=file, headers=HTMX)
+
+
+def offer(client, payload, *ids):
+    """A list of customers, as it waits to be planned."""
+    file = {"file": ("zeros.csv", csv_of([{**payload, "contact_id": one} for one in ids]).encode(), "text/csv")}
+    assert client.post("/campaign/upload", data=token_of(client), files=file).status_code == 200
+
+
+@pytest.fixture(autouse=True)
+def nobody_objected(running):
+    yield
+    suppressions = running.app.state.services.suppressions
+    for one in suppressions.read().customer_ids:
+        suppressions.remove(one, reason="end of a test", actor="test")
+
+
+@pytest.fixture
+def client(running):
+    """One app for all; what a test adds is removed after it."""
+    return running
+
+
+def test_ids_that_lost_their_leading_zeros_are_told(client, payload):
+    offer(client, payload, *(f"{n:08d}" for n in range(1, 11)))
+    ids = [str(n) for n in range(1, 11)]
+    answer = client.post(PATH, json={"customer_ids": ids}).json()
+    assert (answer["added"], answer["known"], len(answer["unknown"])) == (10, 0, 10)
+    assert "were leading zeros lost? 00000001 is known, 1 is not" in answer["hint"]
+    shown = soup_of(uploaded(client, b"contact_id\r\n" + "\r\n".join(ids).encode()))
+    text = shown.select_one("[data-testid=suppressed]").text
+    assert "0 added, 10 were on the list already. 0 of 10 are known customers: were leading zeros lost?" in text
+    restored = pasted(client, "00000001\n00000002").text
+    assert "2 of 2 are known customers." in restored
+
+
+@pytest.mark.parametrize("page", [PAGE, "/campaign/suppressions"])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("k-1;k-2", "line 1"),
+        ("id\nk-1\nk-2 k-3", "put each on its own line"),
+        ("PK\x03\x04 k-1", "Excel"),
+        ("", "none"),
+    ],
+)
+def test_what_was_pasted_stays_in_the_form_when_it_cannot_be_used(client, page, text, found):
+    answer = pasted(client, text, page)
+    assert answer.status_code == 422
+    form = soup_of(answer)
+    assert found.lower() in form.select_one("[role=alert]").text.lower()
+    assert form.select_one("textarea").text.lstrip("\n") == text
+    assert form.select_one("form")["action"] == page
+    assert client.get(PATH).json()["total"] == 0
+
+
+def test_a_file_that_is_no_text_is_refused_by_name(client):
+    answer = uploaded(client, b"PK\x03\x04\x14\x00\xff\xfe")
+    assert answer.status_code == 422
+    assert "an Excel file or a zip" in answer.text
+    assert client.get(PATH).json()["objections"] == []
+
+
+def test_an_objection_holds_for_every_spelling(client, payload):
+    pasted(client, "Customer_ID\n K-7\u200b \nk-7\n")
+    assert [one["customer_id"] for one in client.get(PATH).json()["objections"]] == ["K-7"]
+    for spelling in ("k-7", "K-7"):
+        decided = client.post("/api/v1/predictions", json={**payload, "customer_id": spelling}).json()
+        assert decided["reason"] == "suppressed"
+
+
+def test_an_admin_takes_an_objection_back_with_a_reason(client, payload):
+    client.post(PATH, json={"customer_ids": ["k-8", "k-9"], "reason": "letter"})
+    assert client.delete(f"{PATH}/k-8").status_code == 422
+    assert client.delete(f"{PATH}/k-8", params={"reason": "wrong person"}).json()["customer_id"] == "k-8"
+    assert client.delete(f"{PATH}/k-8", params={"reason": "wrong person"}).status_code == 404
+    form = {**token_of(client), "customer_id": "k-9"}
+    refused = client.post(f"{PAGE}/remove", data={**form, "reason": "x"})
+    assert refused.status_code == 422
+    assert "Give a reason of 3 to 1,000 characters" in refused.text
+    assert "k-9" in refused.text
+    assert (
+        client.post(f"{PAGE}/remove", data={**form, "reason": "customer called"}, follow_redirects=False).status_code
+        == 303
+    )
+    assert client.get(PATH).json()["total"] == 0
+    again = client.post("/api/v1/predictions", json={**payload, "customer_id": "k-9"}).json()
+    assert again["reason"] != "suppressed"
+
+
+def test_objections_are_searched_and_exported(client):
+    client.post(PATH, json={"customer_ids": ["k-10", "=k-11", "other"], "reason": "phone"})
+    found = client.get(PATH, params={"search": "K-1"}).json()["objections"]
+    assert {one["customer_id"] for one in found} == {"=k-11", "k-10"}
+    page = client.get(PAGE, params={"search": "K-10"}).text
+    assert "k-10" in page
+    assert "k-11" not in page
+    rows = client.get(f"{PAGE}.csv").text.splitlines()
+    assert rows[0] == "customer_id,reason,at,actor"
+    assert {row.split(",")[0] for row in rows[1:]} == {"k-10", "'=k-11", "other"}
+
+
+def test_without_scripts_the_page_says_what_a_form_did(client):
+    file = {"file": ("ids.txt", b"k-1\nk-2", "text/plain")}
+    answer = client.post(PAGE, data={**token_of(client), "reason": "fair in Porto"}, files=file)
+    assert "2 added" in answer.text
+    assert "0 of 2 are known customers" in answer.text
+    assert {one["reason"] for one in client.get(PATH).json()["objections"]} == {"fair in Porto"}

@@ -1,0 +1,63 @@
+"""What the contact policy allows for one customer on one day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Engine
+
+from bank_assets.core.economics.contact_policy import ContactPolicy
+from bank_assets.core.economics.suppression import RULE_TEXTS, SUPPRESSED
+from bank_assets.ledger import decisions
+from bank_assets.ledger.contact_history import listed
+from bank_assets.ledger.persons import customer_of
+from bank_assets.store.contact_history import history_of
+from serving.customers.schemas import Hours, OpenList, PolicyAnswer
+from serving.customers.suppressions import Suppressions
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRules:
+    """Answers for one customer; call it in a thread."""
+
+    ledger: Engine
+    policy: ContactPolicy
+    suppressions: Suppressions
+
+    def of(self, customer_id: str, day: dt.date | None = None) -> PolicyAnswer:
+        """Whether a customer may be called; a contact that names a customer stands for that customer."""
+        day = day or dt.datetime.now(dt.UTC).date()
+        person = customer_of(self.ledger, customer_id) or customer_id
+        days = [day.isoformat()]
+        found = self.policy.check([person], days, history_of(self.ledger, self.policy, [person], days))
+        reason, until = str(found.rule[0]), found.until[0]
+        if self.suppressions.read().covers(customer_id, person):
+            reason, until = SUPPRESSED, np.datetime64("NaT")
+        with self.ledger.connect() as connection:
+            rows = listed(connection, [person])
+        return PolicyAnswer(
+            person,
+            day,
+            not reason,
+            reason or None,
+            RULE_TEXTS.get(reason, ""),
+            None if np.isnat(until) else until.item(),
+            self._hours(person, day),
+            [
+                OpenList(row.of.id, row.of.name, row.day, row.is_called, row.of.last_day)
+                for row in rows
+                if not row.of.is_closed and row.of.last_day >= day.isoformat()
+            ],
+            self.policy.to_dict(),
+        )
+
+    def _hours(self, person: str, day: dt.date) -> Hours | None:
+        hours, days = self.policy.hours, np.array([day], dtype="datetime64[D]")
+        if hours is None or (hours.next_day(days) > days).any():
+            return None
+        last = decisions.search(self.ledger, customer_id=person, limit=1).decisions if hours.column else ()
+        payload = getattr(last[0], "payload", None) if last else None
+        rows = {hours.column: np.array([payload[hours.column]])} if payload and hours.column in payload else {}
+        return Hours(*hours.windows(days, rows)[0])

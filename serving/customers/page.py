@@ -1,0 +1,169 @@
+"""`/customers`: one customer's record; `/customers/objections`: who must not be called."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from dataclasses import astuple
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, MultipartBody, QueryParameter, URLEncodedBody
+from litestar.response import Redirect
+from sqlalchemy import Engine
+
+from bank_assets.contract.values import IDENTIFIER_LENGTH, plain_identifier
+from bank_assets.ledger.persons import Objection, about, objections
+from bank_assets.store.call_lists import spreadsheet_text
+from serving.customers.contact_rules import ContactRules
+from serving.customers.objections import Objections, ObjectionsTaken, sent_texts
+from serving.customers.suppressions import Suppressions
+from serving.customers.view_models import CustomersPage, ObjectionsView, SuppressionView
+from serving.customers.views import customer_view
+from serving.web.access import identity_of
+from serving.web.chrome import Page
+from serving.web.problems import FieldError, NotFoundError, PayloadError
+from serving.web.templating import is_partial, show
+from serving.web.view_models import PartPage
+
+UPLOAD_BYTES: Final = 20_000_000
+SHOWN: Final = 100
+OBJECTIONS: Final = "/customers/objections"
+REASON_LENGTHS: Final = (3, 1_000)
+Count = Annotated[int, QueryParameter(ge=0, le=10**9)]
+
+
+@get("/customers", name="page:customers", sync_to_thread=False)
+def customers(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Search for a customer."""
+    if query := plain_identifier(request.query_params.get("id", "")[: IDENTIFIER_LENGTH + 1]):
+        return Redirect(f"/customers/{quote(query, safe='')}", status_code=303)
+    return show(request, CustomersPage("Customers", "", None, ""))
+
+
+@get("/customers/{customer_id:str}", name="page:customers:record", sync_to_thread=True)
+def record(
+    request: Request[Any, Any, Any],
+    customer_id: FromPath[str],
+    ledger: NamedDependency[Engine],
+    contact_rules: NamedDependency[ContactRules],
+    customer_objections: NamedDependency[Objections],
+) -> Response[Any]:
+    """Everything on record about one customer."""
+    answer = contact_rules.of(customer_id)
+    person = about(ledger, answer.customer_id)
+    found = None if person.is_empty else customer_view(request, answer, person, ledger)
+    zeros = customer_objections.known.with_zeros([customer_id]) if found is None else None
+    hint = f"{zeros[1]} is known: were leading zeros lost?" if zeros else ""
+    return show(request, CustomersPage("Customers", customer_id, found, hint))
+
+
+@get(OBJECTIONS, name="page:customers:objections", sync_to_thread=True)
+def objected(
+    request: Request[Any, Any, Any],
+    ledger: NamedDependency[Engine],
+    suppressions: NamedDependency[Suppressions],
+    search: Annotated[str, QueryParameter(max_length=64)] = "",
+    ids: Count = 0,
+    added: Count = 0,
+    known: Count = 0,
+) -> Response[Any]:
+    """Who must not be called; after a form without scripts also what it did."""
+    hint = "check the others, or whether leading zeros were lost." if known < ids else ""
+    message = ObjectionsTaken(ids, added, known, [], hint).sentence if ids else ""
+    return show(request, _objections(request, ledger, suppressions, search.strip(), message=message))
+
+
+def _objections(
+    request: Request[Any, Any, Any],
+    ledger: Engine,
+    suppressions: Suppressions,
+    search: str = "",
+    *,
+    message: str = "",
+    fault: str = "",
+) -> ObjectionsView:
+    form = SuppressionView(len(suppressions.read().customer_ids), message)
+    rows, may_remove = objections(ledger, search, SHOWN), "admin" in identity_of(request).scopes
+    return ObjectionsView("Objections", form, search, rows, may_remove, fault)
+
+
+@post(OBJECTIONS, name="page:customers:object", request_max_body_size=UPLOAD_BYTES, status_code=200)
+async def add(
+    request: Request[Any, Any, Any],
+    data: MultipartBody[dict[str, Any]],
+    customer_objections: NamedDependency[Objections],
+) -> Response[Any]:
+    """Put people on the suppression list."""
+    return await take_objections(request, data, customer_objections)
+
+
+async def take_objections(
+    request: Request[Any, Any, Any], data: dict[str, Any], door: Objections, action: str = OBJECTIONS
+) -> Response[Any]:
+    """Take the objections of a form; what cannot be used comes back in the form, and nobody is added then."""
+    key = str(data.get("list", ""))
+    try:
+        ids = await _ids_of(data, door)
+    except PayloadError as error:
+        total = len((await asyncio.to_thread(door.suppressions.read)).customer_ids)
+        text = "\n".join(await sent_texts(data, "ids"))
+        refused = SuppressionView(total, "", key, action, text, error.errors)
+        return show(request, PartPage("Nobody was added", refused), refused, status=422)
+    actor = identity_of(request).name
+    taken = await asyncio.to_thread(door.take, ids, reason=str(data.get("reason", "")).strip() or "page", actor=actor)
+    if not is_partial(request):
+        counts = {"ids": str(taken.ids), "added": str(taken.added), "known": str(taken.known)}
+        return Redirect(OBJECTIONS, status_code=303, query_params=counts)
+    part = SuppressionView(len(door.suppressions.current.customer_ids), taken.sentence, key, action)
+    return show(request, part, headers={"HX-Trigger": "suppressions-changed"})
+
+
+async def _ids_of(data: dict[str, Any], door: Objections) -> list[str]:
+    texts = await sent_texts(data, "ids", "file")
+    ids = [one for text in texts for one in await asyncio.to_thread(door.ids_of, text)]
+    if not ids:
+        raise PayloadError(FieldError("Customer ids", "at least one, one per line", "none"))
+    return ids
+
+
+@post(
+    f"{OBJECTIONS}/remove",
+    name="page:customers:remove",
+    opt={"needs": "admin"},
+    status_code=303,
+    sync_to_thread=True,
+)
+def remove(
+    request: Request[Any, Any, Any],
+    data: URLEncodedBody[dict[str, Any]],
+    ledger: NamedDependency[Engine],
+    suppressions: NamedDependency[Suppressions],
+) -> Response[Any]:
+    """Take an objection back, with a reason."""
+    customer_id, reason = str(data.get("customer_id", "")), str(data.get("reason", "")).strip()
+    fault = ""
+    if not REASON_LENGTHS[0] <= len(reason) <= REASON_LENGTHS[1]:
+        fault = f"Give a reason of {REASON_LENGTHS[0]} to {REASON_LENGTHS[1]:,} characters; found {len(reason)}."
+    elif not suppressions.remove(customer_id, reason=reason, actor=identity_of(request).name):
+        raise NotFoundError("objection: expected one of this customer, found none; somebody may have taken it back.")
+    if fault:
+        return show(request, _objections(request, ledger, suppressions, customer_id, fault=fault), status=422)
+    return Redirect(OBJECTIONS, status_code=303)
+
+
+@get(f"{OBJECTIONS}.csv", name="page:customers:export", sync_to_thread=True)
+def export(ledger: NamedDependency[Engine]) -> Response[bytes]:
+    """All objections as CSV."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(Objection.__dataclass_fields__)
+    writer.writerows([spreadsheet_text(field) for field in astuple(one)] for one in objections(ledger))
+    headers = {"Content-Disposition": 'attachment; filename="objections.csv"'}
+    return Response(text.getvalue().encode(), media_type="text/csv", headers=headers)
+
+
+PAGE = Page("/customers", "Customers", "predict", (customers, objected, add, remove, export, record))
