@@ -68,8 +68,8 @@ class Services:
         )
         self.decider = Decider(self.maker, self.recorder if is_recording else None)
         self.records = Records(self.ledger, self.store, self.registry, platform.contract, settings.code_version)
-        not_reached = platform.contract.not_reached_cost_share
-        self.read_outs = ReadOuts(self.ledger, self.store, platform.attribution_days, not_reached)
+        shares = platform.contract.not_reached_cost_share, platform.spontaneous_share
+        self.read_outs = ReadOuts(self.ledger, self.store, platform.attribution_days, *shares)
         self.access = Access(settings, self.ledger)
         self.log_ins = LogIns()
         self.meters = Metrics()

@@ -34,15 +34,17 @@ class ReadOuts:
     store: ChampionStore
     days: int
     not_reached_share: float  # of the cost of a call
+    spontaneous_share: float  # of simulated subscribers, who need no call
     _remembered: Remembered[Any] = field(default_factory=lambda: Remembered(4 * POOLED_LISTS))
 
     @property
     def attribution(self) -> Attribution:
         """How subscriptions are counted now."""
         training = self.store.champion.decision.get("training", {}) if self.store.champion else {}
-        is_calls_alone = str(training.get("source", "")).startswith(UCI) or not training.get("is_real", True)
+        is_simulated = not training.get("is_real", True) and self.spontaneous_share == 0.0
+        is_uci = str(training.get("source", "")).startswith(UCI)
         until = feeds.subscriptions_until(self.ledger)
-        return Attribution(self.days, None if until is None else np.datetime64(until), is_calls_alone)
+        return Attribution(self.days, None if until is None else np.datetime64(until), is_uci or is_simulated)
 
     def of(self, list_id: str) -> tuple[CampaignList, ReadOut | None]:
         """A list with its read-out, None if an earlier release made it without its rows; or a NotFoundError."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bank_assets.contract.feeds import Disposition, Subscription
@@ -29,7 +31,7 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def read_outs(ledger, tmp_path):
-    return ReadOuts(ledger, ChampionStore(tmp_path, UCI), days=30, not_reached_share=0.2)
+    return ReadOuts(ledger, ChampionStore(tmp_path, UCI), days=30, not_reached_share=0.2, spontaneous_share=0.0)
 
 
 def kept(ledger, list_id="l-1", *, called=270, held_out=30, share=0.1):
@@ -134,7 +136,10 @@ def test_pages_and_api_show_a_list_as_it_comes_back(client):
     feeds.record_dispositions(ledger, reports, actor="dialer", source="api")
     page = soup_of(client.get(f"/campaign/lists/{list_id}/read-out"))
     part = page.select_one('[data-testid="read-out"]')
-    assert "assuming that nobody subscribes without a call" in part.h2.text
+    assert part.h2.text.startswith("Not yet measurable")
+    without = replace(client.app.state.services.read_outs, spontaneous_share=0.0).of(list_id)[1]
+    assert "assuming that nobody subscribes without a call" in without.lift.sentence
+    assert read_out_view("x", without, 30).notices[0].title == "Assumes that nobody subscribes without a call"
     assert soup_of(client.get(f"/campaign/lists/{list_id}/read-out", headers=HTMX)).select_one("h1") is None
     answer = client.get(f"/api/v1/lists/{list_id}/read-out").json()
     assert (answer["made"]["calls"], answer["attribution_days"]) == (len(calls), 30)
