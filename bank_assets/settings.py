@@ -223,11 +223,9 @@ def _zone(env: Mapping[str, str], default: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         if not (known := sorted(available_timezones())):  # an image without time zones, which schedules nothing
             return name
-        alike = [zone for zone in known if zone.lower().endswith(name.lower())]
-        raise SettingsError(
-            f"{PREFIX}TIMEZONE: expected a time zone like {(alike or [default])[0]}, found {name!r}; correct it, or "
-            f"unset it for {default}."
-        ) from error
+        like = next((zone for zone in known if zone.lower().endswith(name.lower())), default)
+        message = f"expected a time zone like {like}, found {name!r}; correct it."
+        raise SettingsError(f"{PREFIX}TIMEZONE: {message}") from error
 
 
 def _cron(env: Mapping[str, str], default: str) -> str:

@@ -57,8 +57,7 @@ def all_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         sensor(
             orphaned_runs_sensor,
             {"bank/workflow": "maintenance"},
-            "Fails runs that no process works on (killed, crashed, restarted, database lost), so that nothing waits "
-            "for them.",
+            "Fails runs that no process works on (killed, crashed, restarted, database lost): nothing waits for them.",
         ),
         follow_up_sensor(settings, status),
         sensor(
