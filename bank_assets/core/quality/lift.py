@@ -79,10 +79,11 @@ class Lift:
         """The same counts with a reason instead of numbers."""
         return replace(self, more=0, reason=reason, rate=None, subscriptions=None, profit_eur=None)
 
-    def assuming_none(self, subscriptions: int, profit_eur: float) -> Lift:
-        """The same counts if nobody subscribes without a call: calling caused all that calls brought."""
+    def assuming_none(self, calls: int, subscriptions: int, profit_eur: float) -> Lift:
+        """Of all calls, if nobody subscribes without one: calling caused all that they brought, hold-out or not."""
         counts, profit = (Estimate(one, one, one) for one in (float(subscriptions), profit_eur))
-        return replace(self, more=0, reason="", rate=None, subscriptions=counts, profit_eur=profit, is_assumed=True)
+        assumed = replace(self, called=calls, called_subscribed=subscriptions, more=0, reason="", rate=None)
+        return replace(assumed, subscriptions=counts, profit_eur=profit, is_assumed=True)
 
     @property
     def sentence(self) -> str:

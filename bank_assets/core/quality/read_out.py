@@ -162,7 +162,7 @@ def read_out(rows: ListResults, attribution: Attribution, forecast: Estimate | N
     made, ratio, not_yet = _calls(rows, is_made, is_subscribed), sample_ratio(groups), _not_yet(rows, attribution)
     lift = measured_lift(groups, float(rows.spent_eur[rows.is_assigned & (rows.holdout_share > 0.0)].sum()))
     if attribution.is_assumed and not not_yet:
-        lift = lift.assuming_none(made.subscriptions, made.profit_eur)
+        lift = lift.assuming_none(made.calls, made.subscriptions, made.profit_eur)
     elif len(groups.value_eur) and (not_yet or ratio.is_broken):
         lift = lift.without_estimates(not_yet or ratio.reason)
     logged = LoggedCalls(rows.propensity, is_made, is_subscribed & is_made, rows.cost_eur, rows.value_eur)

@@ -90,6 +90,10 @@ def test_where_nobody_subscribes_without_a_call_all_is_caused_by_calls():
     assert lift.profit_eur.value == 500.0
     assert lift.sentence.endswith("assuming that nobody subscribes without a call.")
     assert not read_out(one, Attribution(30, DAY + 30, assumes_none=True)).lift.is_assumed  # books are better
+    listed = one.rows(~one.is_held_out)
+    found = read_out(replace(listed, holdout_share=np.zeros(len(listed.person))), Attribution(30, assumes_none=True))
+    assert found.lift.sentence.startswith(f"Calling {found.made.calls} customers earned"), "a hold-out is not needed"
+    assert found.made.calls > 0
 
 
 def test_calls_to_the_held_out_are_breaches_and_counted_as_assigned():
