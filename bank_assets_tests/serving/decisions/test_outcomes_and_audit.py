@@ -275,7 +275,7 @@ def api_routes(client) -> set[tuple[str, str]]:
 
 def test_every_json_route_has_a_row_in_the_docs(running):
     text = Path("docs/api.md").read_text()
-    rows = {(m, p) for m, p in re.findall(r"^\| `(GET|POST)` \| `(/[^`]*)` \|", text, flags=re.MULTILINE)}
+    rows = {(m, p) for m, p in re.findall(r"^\| `(GET|POST|DELETE)` \| `(/[^`]*)` \|", text, flags=re.MULTILINE)}
     assert rows == api_routes(running)
 
 
