@@ -35,9 +35,7 @@ def customer_view(
     found = decisions.search(ledger, customer_id=answer.customer_id, limit=SHOWN).decisions
     may_audit = "audit" in identity_of(request).scopes
     sections = [
-        Section(
-            "Decisions", ["Decided", "Contact", "Decision", "Probability", "By"], [*map(_decision(may_audit), found)]
-        ),
+        Section("Decisions", _DECIDED, [*map(_decision(may_audit), found)]),
         Section("Lists", ["List", "Made", "Contact", "Planned for", "On the list"], [*map(_listed, person.lists)]),
         *(_section(title, getattr(person, title.lower()), names) for title, names in _KINDS.items()),
     ]
@@ -54,8 +52,16 @@ _KINDS: Final = {
 
 
 def _section(title: str, rows: Sequence[Any], names: Mapping[str, str]) -> Section:
-    texts = [("", [words(str(getattr(row, name) or "")) for name in names]) for row in rows]
-    return Section(title, list(names.values()), texts)
+    return Section(title, list(names.values()), [("", [_cell(row, name) for name in names]) for row in rows])
+
+
+def _cell(row: Any, name: str) -> str:
+    text = str(getattr(row, name) or "")
+    if name.endswith("_at"):
+        return text[:10]  # the day as it was reported, in whatever zone
+    if name == "at":
+        return moment(text)
+    return words(text) if name in ("disposition", "kind") else text
 
 
 def _decision(may_audit: bool) -> Callable[[Any], tuple[str, list[str]]]:

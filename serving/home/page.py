@@ -181,7 +181,7 @@ def _decisions(ledger: Engine, recorder: Recorder) -> list[Tile]:
     except SQLAlchemyError:
         return [Tile("On record", "unknown", "the ledger cannot be read; nothing is decided without it", BAD)]
     return [
-        Tile("On record", count(head.seq), "decisions, in one chain of hashes", GOOD),
+        Tile("On record", count(head.seq), "single decisions, in one chain of hashes", GOOD),
         Tile("Waiting for their record", count(recorder.n_waiting), "none is answered before", PLAIN),
         Tile("Newest record's hash", head.hash[:12] if head.seq else "none yet", "keep it elsewhere as an anchor"),
     ]
