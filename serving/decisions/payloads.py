@@ -257,8 +257,8 @@ def _date_error(name: str, value: object) -> FieldError | None:
 
 def check_date(day: dt.date | None) -> None:
     """What a type cannot say: a contact date far outside any campaign is a mistake."""
-    if (error := _date_error("contact_date", day)) is not None:
-        raise PayloadError(error)
+    if day is not None and not PLANNED.first <= day <= PLANNED.last:
+        raise PayloadError(FieldError("contact_date", PLANNED.expected, shown(day)))
 
 
 def checked(request: PredictionRequest) -> PredictionRequest:

@@ -49,7 +49,8 @@ Judgement = tuple[bool, float, float, float, float]
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, because that costs each request 0.2 us for either class.
+@dataclass(slots=True)
 class DecisionRequest:
     """One request with what surrounds it."""
 
@@ -59,7 +60,7 @@ class DecisionRequest:
     explores: bool = False  # a randomized answer; needs a contact id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decided:
     """A decision and its draft, which must be recorded before the answer leaves."""
 
@@ -84,13 +85,14 @@ def model_flags(champion: Champion) -> list[Flag]:
 def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]], payloads: Payloads) -> list[Flag]:
     """Warnings about values that training has never seen, or that contradict each other: to be read with care."""
     flags: list[Flag] = []
+    attributes = payloads.attributes
     for one, other in payloads.contract.agreements:
         value, found = getattr(request, one.table), getattr(request, other.table)
         if value != one.nothing and found == other.nothing:
             expected = f"not {other.nothing}, since {one.source} is {value}"
             flags.append(Flag(CONTRADICTION, other.source, expected, f"{found}"))
     for name, (low, high) in ranges.items():
-        if not low <= (value := getattr(request, payloads.attributes[name])) <= high:
+        if not low <= (value := getattr(request, attributes[name])) <= high:
             flags.append(Flag(OUTSIDE, name, f"{low:g} to {high:g}", f"{value:g}"))
     return flags
 
