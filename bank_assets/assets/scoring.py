@@ -39,7 +39,7 @@ from bank_assets.core.model.calibration import Recalibration, recalibrate
 from bank_assets.core.model.scorer import digest_files
 from bank_assets.landing.campaign_file import Campaign, is_due, latest_campaigns, read_campaign
 from bank_assets.landing.register import Delivery
-from bank_assets.ledger import campaigns, promotions, states
+from bank_assets.ledger import campaigns, feeds, promotions, states
 from bank_assets.ledger.contact_history import PIPELINE, feeds_seq
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
@@ -237,7 +237,7 @@ def call_list(
     Reads: batch_scores, suppressions. Writes: `call_list` and reports/call_lists/*.csv.
     Guarantees: suppressed customers are never listed; a listed call is expected to pay, or reaches the threshold of
     the best F1 under `BANK_THRESHOLD=f1`, or was drawn within the learning budget; each has its propensity. A list
-    whose days are over keeps its last call list.
+    whose days are over, or whose first call is reported, keeps its last call list.
     """
     suppressed = campaigns.suppressed(ledger.engine)
     under = PlanSettings(
@@ -281,9 +281,14 @@ def call_list(
     wanted = {
         name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed), *news], settings=_rules(settings))
         for name, entry in scored.items()
-        if is_due(delivered.get(name), as_of, entry.digest, listed.get(name))
+        if is_due(delivered.get(name), as_of, entry.digest, listed.get(name)) and not _is_called(ledger.engine, name)
     }
     return derive_keys(wanted, make, shown)[1]
+
+
+def _is_called(engine: Engine, name: str) -> bool:
+    made = campaigns.latest_version(engine, name, PIPELINE)
+    return made is not None and bool(feeds.counts_of(engine, made.id))
 
 
 def _rules(settings: Settings) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import pytest
 
 from bank_assets.assets import scoring
 from bank_assets.assets.list_plan import PLANNED
+from bank_assets.contract.feeds import Disposition
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.register import read_manifest
-from bank_assets.ledger import campaigns, chain, decisions, states
+from bank_assets.ledger import campaigns, chain, decisions, feeds, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
 from bank_assets.store.list_designs import ListDesigns
@@ -124,6 +125,16 @@ def test_every_row_of_the_pipeline_s_list_is_on_record_and_each_content_once(rec
     assert (newest.revises, before) == (made.id, made)
     assert decisions.get(engine, f"{newest.id}.20").listed.reason == "suppressed"
     assert chain.verify(engine).ok
+
+
+def test_a_list_stays_as_it_is_from_its_first_reported_call_on(recorded):
+    before, engine = recorded.make(), recorded.ledger.engine
+    (made,) = campaigns.lists(engine)
+    called = Disposition("c00", "not_reached", "2010-10-20T00:00:00.000000Z", list_id=made.id)
+    assert feeds.record_dispositions(engine, [called], actor="test", source="test").new == 1
+    campaigns.suppress(engine, ["c19"], reason="objection", actor="test")
+    assert recorded.make() == before
+    assert campaigns.lists(engine) == [made]
 
 
 def test_scores_that_are_not_those_of_the_file_make_a_list_that_is_not_on_record(recorded):
