@@ -14,7 +14,8 @@ from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.landing.campaign_file import Campaign, read_campaign
 from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import campaigns
-from bank_assets.ledger.campaigns import PIPELINE, CampaignList
+from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.contact_history import PIPELINE
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import ListScores, csv_of
 from bank_assets.store.campaign_files import FOLDER

@@ -12,10 +12,9 @@ from sqlalchemy import Connection, Engine, func, or_, select
 from bank_assets.ledger import events, list_rows
 from bank_assets.ledger.blocks import NO_ROWS, ListRows, blocks_of
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
+from bank_assets.ledger.contact_history import chunks
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
-
-PIPELINE: Final = "pipeline"  # the actor of lists that are made of delivered files, again every night
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +47,8 @@ def suppress(engine: Engine, customer_ids: Iterable[str], *, reason: str, actor:
 def suppress_in(connection: Connection, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
     """As `suppress`, in an open `writing` transaction."""
     events.lock(connection)
-    known = set(connection.execute(select(suppressions.c.customer_id)).scalars())
-    requested = dict.fromkeys(customer_ids)
+    requested, of = list(dict.fromkeys(customer_ids)), suppressions.c.customer_id
+    known = {one for part in chunks(requested) for one in connection.execute(select(of).where(of.in_(part))).scalars()}
     rows = [{"customer_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in requested if c not in known]
     if rows:
         with events.recording(connection, kind="suppression.added", subject="", actor=actor) as made:

@@ -146,7 +146,7 @@ def listed(connection: Connection, persons: Sequence[str], since: str = "") -> l
 def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord]:
     """The lists of some ids, without those that were withdrawn or revised."""
     happened: dict[str, set[str]] = defaultdict(set)
-    for part in _chunks(ids):
+    for part in chunks(ids):
         of_lists = select(*events.c["subject", "kind", "content"])
         for subject, kind, content in connection.execute(
             of_lists.where(events.c.subject.in_(part), events.c.kind.in_(_FEEDS))
@@ -157,7 +157,7 @@ def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord
         for (revised,) in connection.execute(select(of).where(of.in_(part))):
             happened[revised].add("list.revised")
     found = {}
-    for part in _chunks([one for one in ids if not happened[one] & set(_ENDED)]):
+    for part in chunks([one for one in ids if not happened[one] & set(_ENDED)]):
         last_day = select(func.max(list_rows.c.contact_date)).where(list_rows.c.list_id == campaign_lists.c.id)
         about = campaign_lists.c["id", "name", "actor", "request"]
         query: Select[Any] = select(*about, last_day.scalar_subquery()).where(campaign_lists.c.id.in_(part))
@@ -204,5 +204,5 @@ def is_of(table: Table, persons: Sequence[str]) -> ColumnElement[bool]:
     return is_customer | (table.c.customer_id.is_(None) & table.c.contact_id.in_(persons))
 
 
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[at : at + CHUNK] for at in range(0, len(ids), CHUNK))

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Select, func, select
 
 from bank_assets.contract.values import identifier_key
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions, suppressions
-from bank_assets.ledger.contact_history import CHUNK, is_of
+from bank_assets.ledger.contact_history import chunks, is_of
 from bank_assets.ledger.engine import read
 from bank_assets.ledger.models import outcomes, payloads
 
@@ -114,8 +114,7 @@ def known_keys(engine: Engine, ids: Iterable[str]) -> set[str]:
     spelled = [spelling for one in ids for spelling in dict.fromkeys((one, one.lower(), one.upper()))]
     found: set[str] = set()
     with engine.connect() as connection:
-        for at in range(0, len(spelled), CHUNK):
-            part = spelled[at : at + CHUNK]
+        for part in chunks(spelled):
             for column in _IDS:
                 found.update(connection.execute(select(column).where(column.in_(part)).distinct()).scalars())
     return {identifier_key(one) for one in found}

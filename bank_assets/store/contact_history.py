@@ -22,11 +22,13 @@ class ListInQuestion(NamedTuple):
     seed: str = ""
     file: str = ""  # sha256
     id: str = "~"
+    revises: str = ""  # id of the list that it replaces
 
     def is_version_of(self, other: ListOnRecord) -> bool:
-        """Whether two lists call for one campaign: from one file, or by the pipeline under one name."""
+        """Whether two lists call for one campaign: one replaces the other, from one file, or by the pipeline alike."""
         is_named_alike = campaign_of(self.name) == campaign_of(other.name) and PIPELINE in (self.actor, other.actor)
-        return self.seed == other.seed or self.file == other.file or is_named_alike
+        is_replaced = self.revises == other.id
+        return is_replaced or self.seed == other.seed or self.file == other.file or is_named_alike
 
 
 NO_LIST: Final = ListInQuestion()

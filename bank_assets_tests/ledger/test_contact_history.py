@@ -119,6 +119,7 @@ def test_a_list_that_was_revised_gives_way_to_its_new_version(recorded):
         (ListInQuestion("branch.csv", "ana", "b", "", "b"), (), "", {"a"}),
         (ListInQuestion("autumn.csv", "ana", "a", "", "a"), (), "", set()),
         (ListInQuestion("autumn.csv", "ana", "a", "", "a"), (), "b", {"b"}),
+        (ListInQuestion("corrected.csv", revises="b"), (), "b", {"a"}),
         (ListInQuestion("spring.csv"), ("spring",), "", set()),
         (ListInQuestion("spring.csv"), ("spring",), "a", {"a"}),
         (ListInQuestion("autumn.csv", "ana", "a", "", "a"), ("branch",), "", {"b"}),

@@ -53,6 +53,7 @@ def test_a_batch_is_one_event_and_the_same_rows_again_add_nothing(listed):
     assert events.after(listed, 0, ("dispositions.recorded",), 9) == [event]
     assert event.content["rows"]["dispositions"]["n"] == 3
     assert event.content["rows"]["outcomes"]["n"] == 2
+    assert feeds.HELD_OUT_OF not in event.content
     assert "c-1" not in str(event)
     assert [(one.contact_id, one.customer_id) for one in feeds.dispositions_of(listed, list_id="l-1")] == [
         ("c-1", "k-1"),
@@ -109,7 +110,8 @@ def test_a_call_belongs_to_the_list_it_names_or_the_last_one_before_it(listed):
 def test_a_call_of_a_held_out_customer_is_kept_and_reported_as_a_breach(listed):
     found = taken(listed, call("c-3", "subscribed", line=2))
     assert (found.new, found.held_out, learned(listed, "c-3")) == (1, [2], ["yes"])
-    assert events.latest(listed, "dispositions.recorded").content["held_out"] == 1
+    event = events.latest(listed, "dispositions.recorded").content
+    assert (event["held_out"], event[feeds.HELD_OUT_OF]) == (1, ["l-1"])
 
 
 def test_a_row_that_contradicts_its_list_is_refused_and_the_others_are_kept(listed):
@@ -137,9 +139,20 @@ def test_subscriptions_are_kept_once_with_their_cancellations(ledger):
         ("cancelled", "2010-11-26"),
     ]
     assert [one.customer_id for one in feeds.subscriptions_between(ledger, "2010-11-23", "2010-11-25")] == ["k-2"]
-    assert feeds.subscriptions_until(ledger) == "2010-11-26"
+    assert feeds.subscriptions_until(ledger) == "2010-11-24"
     assert list(outcomes.export(ledger)) == [], "the bank's books say nothing about a call"
     assert verify(ledger).ok
+
+
+def test_one_row_does_not_say_up_to_which_day_subscriptions_are_known(ledger):
+    def until(*days):
+        rows = [Subscription(f"k-{day}", day) for day in days]
+        feeds.record_subscriptions(ledger, rows, actor="books", source="api")
+        return feeds.subscriptions_until(ledger)
+
+    assert until("2011-10-01") is None
+    assert until("2010-10-30", "2010-10-31") == "2010-10-31"
+    assert until("2010-11-02", "2010-11-03") == "2010-11-03"
 
 
 def test_an_erasure_empties_what_came_back_about_a_person(ledger, draft):

@@ -39,7 +39,7 @@ class PlanDesk:
     def planned(self, form: PlanForm) -> tuple[ScoredList, PlannedCampaign]:
         """The plan of a form; `PayloadError` names what cannot be used."""
         settings = settings_of(form, self.default, self.call_lists.payloads.contract.signs())
-        return self.call_lists.planned(form.list_key, settings, self.store.current, self.store.state)
+        return self.call_lists.planned(form.list_key, settings, self.store.current, self.store.state, form.revises)
 
     def page(self, form: PlanForm, plan: PlanView | None, fault: ProblemPart | None = None) -> CampaignPage:
         """The whole page."""

@@ -76,7 +76,7 @@ class ListRecord:
         replaced_by: id of the list that revises it, or "".
         n_reported: contacts to call that have a disposition.
         last_call: day of the last call reported.
-        subscriptions_until: last day that the subscriptions feed covers, None if nothing arrived yet.
+        subscriptions_until: last day that the subscriptions feed covers, None if it covers none.
     """
 
     n_calls: int
@@ -134,7 +134,7 @@ class ListRecord:
             case Stage.OUTCOMES_ARRIVING:
                 open_calls = f"Report what came of {left:,} calls. " if left > 0 else ""
                 known = self.subscriptions_until
-                covered = "none has arrived yet" if known is None else f"they are known up to {known}"
+                covered = "so far they are known for no day" if known is None else f"they are known up to {known}"
                 return f"{open_calls}Deliver the subscriptions up to {end}; {covered}."
             case Stage.CLOSED if not self.ended_by:
                 return f"Read what it brought: all subscriptions up to {end} are known."
