@@ -205,4 +205,5 @@ def is_of(table: Table, persons: Sequence[str]) -> ColumnElement[bool]:
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Parts of some ids, each of which a statement takes."""
     return (ids[at : at + CHUNK] for at in range(0, len(ids), CHUNK))

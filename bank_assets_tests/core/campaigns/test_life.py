@@ -23,7 +23,11 @@ CASES = [
     ({"is_exported": True, "n_reported": 4}, Stage.BEING_CALLED, "Call the other 6 of 10 contacts by 2010-11-20."),
     ({"n_reported": 4}, Stage.BEING_CALLED, "Call the other 6"),
     ({"n_reported": 4, "today": LATER}, Stage.OUTCOMES_ARRIVING, "Report what came of 6 calls. Deliver"),
-    ({"n_reported": 10}, Stage.OUTCOMES_ARRIVING, "Deliver the subscriptions up to 2010-12-19; so far they are known for no day."),
+    (
+        {"n_reported": 10},
+        Stage.OUTCOMES_ARRIVING,
+        "Deliver the subscriptions up to 2010-12-19; so far they are known for no day.",
+    ),
     (
         {"n_reported": 10, "last_day": None, "last_call": date(2010, 11, 25), "subscriptions_until": END},
         Stage.OUTCOMES_ARRIVING,
