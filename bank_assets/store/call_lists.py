@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.store.atomic_files import write_atomic
 
 FOLDER: Final = "call_lists"  # of the reports and of the web app
+AS_MADE: Final = "as_made"  # folder in it, with the files of lists whose calls became fewer
 CALLS: Final = "calls"
 HOLDOUT: Final = "holdout"
 GROUPS: Final = (CALLS, HOLDOUT)
@@ -95,22 +97,72 @@ def plain_text(field: str) -> str:
     return field[1:] if field.startswith("'") and spreadsheet_text(field[1:]) == field else field
 
 
+@dataclass(frozen=True, slots=True)
+class CsvRows:
+    """The rows of a list's CSV file, (n,), with the text of each line."""
+
+    contact_id: list[str]
+    person: list[str]  # the customer, or the contact where none is named
+    contact_date: list[str]
+    _lines: list[bytes]  # the header's first
+
+    @classmethod
+    def of(cls, content: bytes) -> CsvRows:
+        """Read a file; one without contacts has no rows."""
+        head, *rows = csv.reader(io.StringIO(content.decode()))
+        at = {name: place for place, name in enumerate(head)}
+
+        def column(name: str) -> list[str]:
+            return [plain_text(row[at[name]]) for row in rows] if name in at else [""] * len(rows)
+
+        ids = column("contact_id")
+        persons = [person or own for person, own in zip(column(CUSTOMER_ID), ids, strict=True)]
+        return cls(ids, persons, column("contact_date"), content.split(b"\r\n"))
+
+    def only(self, is_kept: Iterable[bool]) -> bytes:
+        """The file with some of its rows."""
+        return b"\r\n".join([self._lines[0], *compress(self._lines[1:], is_kept), b""])
+
+
 class CallListFiles:
-    """The CSV files of one folder. They hold customer data, so only the owner may open the folder."""
+    """The CSV files of one folder. They hold customer data, so only the owner may open the folder.
+
+    What lies ready there may lose rows; `read` gives a file as it was made.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def write(self, name: str, content: bytes) -> None:
         """Store a list, whole or not at all."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomic(self._folder / name, content)
+        _write(self._folder / name, content)
+
+    def offer(self, name: str, content: bytes | None) -> None:
+        """Let the file that lies ready have other rows, or remove it; it is kept as it was made."""
+        ready, as_made = self._folder / name, self._folder / AS_MADE / name
+        if (ready.read_bytes() if ready.is_file() else None) == content:
+            return
+        if not as_made.is_file():
+            _write(as_made, ready.read_bytes())
+        if content is None:
+            ready.unlink()
+        else:
+            _write(ready, content)
 
     def read(self, name: str) -> bytes | None:
-        """A list, or None if there is no file of that name."""
-        path = self._folder / name
-        return path.read_bytes() if self.has(name) else None
+        """A list as it was made, or None if there is no file of that name."""
+        path = self._path(name)
+        return path.read_bytes() if path.is_file() else None
 
     def has(self, name: str) -> bool:
-        """Whether a list is there."""
-        return (self._folder / name).is_file()
+        """Whether a list is kept."""
+        return self._path(name).is_file()
+
+    def _path(self, name: str) -> Path:
+        as_made = self._folder / AS_MADE / name
+        return as_made if as_made.is_file() else self._folder / name
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_atomic(path, content)
