@@ -154,6 +154,11 @@ def test_no_two_classes_have_one_name(tmp_path):
     assert doubled_classes(sorted(tmp_path.rglob("*.py"))) == {"Line": ["charts", "lines"]}
 
 
+def test_no_file_is_too_long():
+    sources = [path for name in ("bank_assets", "serving", "bank_assets_tests") for path in (ROOT / name).rglob("*.py")]
+    assert {path.name: n for path in sources if (n := len(path.read_text().splitlines())) > 300} == {}
+
+
 def test_only_settings_read_the_environment():
     reads = re.compile(r"environ\.get\(|environ\[[^\]]+\](?!\s*=)|getenv\(")
     sources = [path for name in ("bank_assets", "serving") for path in (ROOT / name).rglob("*.py")]
