@@ -59,7 +59,7 @@ def is_open(engine: Engine, name: str, sha256: str) -> bool:
 def _last_version(engine: Engine, name: str) -> CampaignList | None:
     """The version of a list that a new one replaces; None if people call by it or it ended."""
     newest = next(iter(campaigns.versions(engine, name, PIPELINE)), None)
-    return newest if newest is not None and is_open(engine, name, newest.request["file_sha256"]) else None
+    return newest if newest is not None and is_open(engine, name, newest.request.get("file_sha256", "")) else None
 
 
 def instead_of(engine: Engine, name: str) -> frozenset[str]:
@@ -71,7 +71,7 @@ def instead_of(engine: Engine, name: str) -> frozenset[str]:
 def open_lists(engine: Engine, names: Iterable[str], as_of: str) -> list[CampaignList]:
     """All versions of lists with calls planned for an ISO day or a later one."""
     versions = (one for name in names for one in campaigns.versions(engine, name, PIPELINE))
-    return [one for one in versions if one.request["last_day"] >= as_of]
+    return [one for one in versions if one.request.get("last_day", "") >= as_of]
 
 
 def keep(

@@ -282,7 +282,7 @@ def call_list(
         name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed), *news], settings=_rules(settings))
         for name, entry in scored.items()
         if is_due(delivered.get(name), as_of, entry.digest, listed.get(name))
-        and is_open(ledger.engine, name, entry.metadata["sha256"])
+        and is_open(ledger.engine, name, entry.metadata.get("sha256", ""))
     }
     result = derive_keys(wanted, make, shown)[1]
     refresh(ledger.engine, under.policy, under.suppression, files, open_lists(ledger.engine, scored, as_of))

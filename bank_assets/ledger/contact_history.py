@@ -153,7 +153,7 @@ def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord
                 happened[subject].add(kind)
         in_use, before = set(part) - given_up(connection, part), versions_before(connection, part)
         last_day = select(func.max(list_rows.c.contact_date)).where(list_rows.c.list_id == campaign_lists.c.id)
-        about = select(*campaign_lists.c["id", "name", "actor"], last_day.scalar_subquery())
+        about: Select[Any] = select(*campaign_lists.c["id", "name", "actor"], last_day.scalar_subquery())
         for list_id, name, actor, day in connection.execute(about.where(campaign_lists.c.id.in_(in_use))):
             is_exported = actor == PIPELINE or EXPORTED in happened[list_id]
             versions, is_closed = frozenset(before.get(list_id, ())), CLOSED in happened[list_id]

@@ -9,8 +9,6 @@ from bank_assets.ledger.campaign_models import dispositions, list_rows
 from bank_assets.ledger.engine import writing
 from bank_assets.ledger.plans import Plan
 
-CALL = Disposition("c-1", "not_reached", "2010-11-18T10:00:00.000000Z")
-
 
 def kept(ledger, name="may", **values):
     facts = {"actor": "ana", "model_version": "3", "model_digest": "d", "economics": {}, "request": {}, "summary": {}}
@@ -79,7 +77,8 @@ def test_a_version_by_which_people_call_is_not_replaced_and_its_successors_say_s
     with writing(ledger) as connection:
         row = {"list_id": first.id, "row": 1, "contact_id": "c-1", "contact_date": "2010-11-18", "reason": "x"}
         connection.execute(insert(list_rows), [row | {"is_called": True}])
-    feeds.record_dispositions(ledger, [CALL._replace(list_id=first.id)], actor="crm", source="api")
+    call = Disposition("c-1", "not_reached", "2010-11-18T10:00:00.000000Z", list_id=first.id)
+    feeds.record_dispositions(ledger, [call], actor="crm", source="api")
     found = facts(ledger, first.id, second.id, third.id)
     assert [found[one.id].replaced_by for one in (first, second, third)] == ["", third.id, ""]
     assert [found[one.id].called_before for one in (first, second, third)] == ["", first.id, first.id]
