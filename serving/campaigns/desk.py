@@ -47,8 +47,7 @@ class PlanDesk:
         self, chosen: ScoredList, planned: PlannedCampaign, form: PlanForm, shown: Shown | None = None
     ) -> PlanView:
         """A plan, beside what was shown earlier, and the open lists of the same file, which it does not replace."""
-        with self.lists.ledger.connect() as connection:
-            found = self.lists.open_lists(connection, chosen.read.digest)
+        found = self.lists.open_lists(chosen.read.digest)
         others = [open_list_notice(one, form) for one in found if one.kept.id != form.revises]
         view = plan_view(chosen, planned, form, shown)
         return replace(view, notices=[*others, *view.notices])

@@ -111,12 +111,12 @@ class Lists:
             LifeError: the list to revise does not allow it.
             ConflictError: another list of the file is open.
         """
-        may_revise = self._check(revises, Action.REVISE) if revises else None
+        known, may_revise = self._known_until(), self._check(revises, Action.REVISE) if revises else None
 
         def check(connection: Connection) -> None:
             if may_revise is not None:
                 may_revise(connection)
-            others = [one for one in self.open_lists(connection, chosen.read.digest) if one.kept.id != revises]
+            others = [one for one in self._open(connection, chosen.read.digest, known) if one.kept.id != revises]
             if others:
                 raise ConflictError(open_list(others[0]))
 
@@ -124,9 +124,14 @@ class Lists:
             check(connection)  # before any file is written, and once more when the list is recorded
         return self.states([self.call_lists.keep(chosen, planned, actor, revises or None, check)])[0]
 
-    def open_lists(self, connection: Connection, sha256: str) -> list[ListState]:
+    def open_lists(self, sha256: str) -> list[ListState]:
         """The lists of a file that are open, newest first."""
-        found = states_of(connection, campaigns.of_file(connection, sha256), self._known_until(), self._count)
+        known = self._known_until()
+        with self.ledger.connect() as connection:
+            return self._open(connection, sha256, known)
+
+    def _open(self, connection: Connection, sha256: str, known: Known) -> list[ListState]:
+        found = states_of(connection, campaigns.of_file(connection, sha256), known, self._count)
         return [one for one in found if one.record.stage in OPEN]
 
 
