@@ -36,7 +36,6 @@ from serving.decisions.uploads import BatchError, csv_rows
 from serving.web.problems import ConflictError, FieldError, NotFoundError, PayloadError
 from serving.web.remembered import Remembered
 
-HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
 REMEMBERED: Final = 4  # scored lists kept in memory; 100,000 contacts take some 60 MB
 
 
@@ -151,7 +150,7 @@ class CallLists:
         read: dict[str, str | int] = {
             "list_key": chosen.key,
             "file_sha256": chosen.read.digest,
-            HOLDOUT_DIGEST: digests[HOLDOUT],
+            campaigns.HOLDOUT_DIGEST: digests[HOLDOUT],
             "rows_rejected": len(chosen.read.rejected),
         }
         made = CampaignList(
@@ -185,14 +184,14 @@ class CallLists:
 
     def content(self, kept: CampaignList, group: str) -> bytes:
         """A CSV file of a kept list; a `ConflictError` if it is not the one on record."""
-        name = {CALLS: kept.content_path, HOLDOUT: f"{kept.id}-{HOLDOUT}.csv"}.get(group)
+        name = {CALLS: kept.content_path, HOLDOUT: f"{kept.id}{campaigns.HOLDOUT_FILE}"}.get(group)
         content = None if name is None else self.kept.read(name) or self.nightly.read(name)
         if content is None:
             raise NotFoundError(
                 f"call list {kept.id}: expected its file of {' or '.join(GROUPS)}, found none of {group[:40]!r}; "
                 "make the list again."
             )
-        digest = kept.content_digest if group == CALLS else kept.request.get(HOLDOUT_DIGEST)
+        digest = campaigns.file_digest(self.ledger, kept, group)
         if digest not in (None, found := hashlib.sha256(content).hexdigest()):
             raise ConflictError(
                 f"call list {kept.id}: expected its file of {group} with the SHA-256 {digest}, found {found}: "
