@@ -17,10 +17,11 @@ from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
 from bank_assets.core.economics.suppression import CUSTOMER_ID
-from bank_assets.ledger.campaigns import CALLS, HOLDOUT
 from bank_assets.store.atomic_files import write_atomic
 
 FOLDER: Final = "call_lists"  # of the reports and of the web app
+CALLS: Final = "calls"
+HOLDOUT: Final = "holdout"
 GROUPS: Final = (CALLS, HOLDOUT)
 _FORMULA_STARTS: Final = (*"=+-@\t\r\n", "＝", "＋", "－", "＠")  # the full-width forms too
 COLUMNS: Final = (
