@@ -18,7 +18,8 @@ from bank_assets.ledger.engine import writing
 from bank_assets.ledger.events import Event
 
 EXPORTED, WITHDRAWN, CLOSED = "list.exported", "list.withdrawn", "list.closed"
-CALLS: Final = "calls"  # the group of an export by which people call
+CALLS: Final = "calls"  # the groups of a list, each with a file; people call by this one
+HOLDOUT: Final = "holdout"
 
 
 @dataclass(slots=True)
