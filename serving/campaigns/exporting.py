@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Engine
 
+from bank_assets.contract.values import plain_identifier
 from bank_assets.core.economics.contact_policy import ContactPolicy
 from bank_assets.core.economics.suppression import CUSTOMER_ID, RULE_TEXTS, SUPPRESSED
 from bank_assets.ledger.campaigns import CampaignList
-from bank_assets.store.call_lists import plain_text
 from bank_assets.store.contact_history import ListInQuestion, history_of
 from serving.customers.suppressions import Suppressions
 
@@ -63,8 +63,8 @@ class Exporter:
         """The calls of a list's file that objections and contact policy still allow; call it in a thread."""
         head, *rows = csv.reader(io.StringIO(content.decode()))
         place = {name: at for at, name in enumerate(head)}
-        ids = [plain_text(row[place["contact_id"]]) for row in rows]
-        named = [plain_text(row[place[CUSTOMER_ID]]) for row in rows] if CUSTOMER_ID in place else ids
+        ids = [plain_identifier(row[place["contact_id"]]) for row in rows]
+        named = [plain_identifier(row[place[CUSTOMER_ID]]) for row in rows] if CUSTOMER_ID in place else ids
         persons = [person or own for person, own in zip(named, ids, strict=True)]
         request = kept.request
         seed, file = str(request.get("holdout_seed", "")), str(request.get("file_sha256", ""))
