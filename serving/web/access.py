@@ -51,6 +51,7 @@ class Admission:
         request_id: from the client if it sent a plain one, else new.
         identity: of the caller, None if unknown.
         refusal: why it must not be answered, raised by `admitting` so that it takes the way of every error.
+        is_head: whether only the head of the answer is wanted, so that no content leaves the platform.
         decision_id: id of the decision that the request made, for its log line; "" if it made none.
         model_version: version that decided, for the log line.
         is_broken_off: whether the answer ends with a problem, although its status says success.
@@ -59,6 +60,7 @@ class Admission:
     request_id: str
     identity: Identity | None = None
     refusal: Exception | None = None
+    is_head: bool = False
     decision_id: str = ""
     model_version: str = ""
     is_broken_off: bool = False
