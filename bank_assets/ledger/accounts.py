@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Engine, delete, insert, or_, select
 
 from bank_assets.ledger import events
-from bank_assets.ledger.campaigns import PIPELINE
+from bank_assets.ledger.contact_history import PIPELINE
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import api_keys, sessions, users
 
