@@ -122,7 +122,9 @@ def get_list(engine: Engine, list_id: str) -> CampaignList | None:
 def file_digest(engine: Engine, kept: CampaignList, group: str) -> str | None:
     """SHA-256 that the file of a group must have, after the last erasure; None where none is on record."""
     recorded = kept.content_digest if group == CALLS else kept.request.get(HOLDOUT_DIGEST)
-    found = [one.content for one in events.of(engine, kept.id) if one.kind == ERASED and one.content["group"] == group]
+    with engine.connect() as connection:
+        erased = events.about(connection, [kept.id], ERASED)
+    found = [one.content for one in erased if one.content["group"] == group]
     return str(found[-1]["content_digest"]) if found else recorded
 
 

@@ -14,17 +14,15 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, select
 
+from bank_assets.contract.feeds import OF_CALLS
+from bank_assets.contract.names import HELD_OUT, LONGEST_LIST
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
 from bank_assets.ledger.engine import read
-from bank_assets.ledger.list_life import CALLS as TO_CALL
-from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN, given_up, versions_before
+from bank_assets.ledger.list_life import CALLS, CLOSED, EXPORTED, WITHDRAWN, given_up, versions_before
 from bank_assets.ledger.models import event_head, events
 
-LONGEST_LIST: Final = 92  # days; a wrong date in one row must not keep everybody else for years
 CHUNK: Final = 5_000  # most ids of a statement
 PIPELINE: Final = "pipeline"  # actor of the lists that nobody exports, since their files lie ready
-HELD_OUT: Final = "held_out"  # reason of a row, as `core.economics.call_plan` names it
-CALLS: Final = ("subscribed", "refused", "not_reached", "call_back", "objection")  # `cancelled` is no call
 _FEEDS: Final = ("dispositions.recorded", "subscriptions.recorded", CLOSED, EXPORTED, WITHDRAWN)
 
 
@@ -95,7 +93,7 @@ def on_record(
         planned = listed(connection, ids, since.planned)
         reported = _reported(connection, ids, planned, since.reported)
         booked = {(person, kind, day) for person, kind, day in _about(connection, subscriptions, ids, booked_since)}
-    calls = {(person, contact, day) for person, contact, what, day in reported if what in CALLS}
+    calls = {(person, contact, day) for person, contact, what, day in reported if what in OF_CALLS}
     found.contacts = [(person, day) for person, _, day in calls]
     found.refusals = [(person, day) for person, _, what, day in reported if what == "refused"]
     booked |= {(person, what, day) for person, _, what, day in reported}
@@ -122,9 +120,18 @@ def newest_event(engine: Engine) -> int:
     return int(read(engine, select(event_head.c.seq))[0][0])
 
 
+def excluding_seq(engine: Engine) -> int | None:
+    """Number of the newest event after which an export may have to leave out more calls."""
+    return _newest(engine, (EXPORTED, "suppression.added"))
+
+
 def feeds_seq(engine: Engine) -> int | None:
     """Number of the newest event that may change whom a list must leave out; None before the first."""
-    return read(engine, select(func.max(events.c.seq)).where(events.c.kind.in_(_FEEDS)))[0][0]
+    return _newest(engine, _FEEDS)
+
+
+def _newest(engine: Engine, kinds: Sequence[str]) -> int | None:
+    return read(engine, select(func.max(events.c.seq)).where(events.c.kind.in_(kinds)))[0][0]
 
 
 def listed(connection: Connection, persons: Sequence[str], since: str = "") -> list[Listed]:
@@ -149,7 +156,7 @@ def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord
         happened: dict[str, set[str]] = defaultdict(set)
         of_lists = select(*events.c["subject", "kind", "content"]).where(events.c.subject.in_(part))
         for subject, kind, content in connection.execute(of_lists.where(events.c.kind.in_((EXPORTED, CLOSED)))):
-            if content.get("group", TO_CALL) == TO_CALL:  # nobody calls by the export of a hold-out group
+            if content.get("group", CALLS) == CALLS:  # nobody calls by the export of a hold-out group
                 happened[subject].add(kind)
         in_use, before = set(part) - given_up(connection, part), versions_before(connection, part)
         last_day = select(func.max(list_rows.c.contact_date)).where(list_rows.c.list_id == campaign_lists.c.id)

@@ -18,12 +18,11 @@ from bank_assets.contract.values import plain_identifier, spreadsheet_text
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
 from bank_assets.core.economics.suppression import CUSTOMER_ID
+from bank_assets.ledger.list_life import CALLS, HOLDOUT
 from bank_assets.store.atomic_files import write_atomic
 
 FOLDER: Final = "call_lists"  # of the reports and of the web app
 AS_MADE: Final = "as_made"  # folder in it, with the files of lists whose calls became fewer
-CALLS: Final = "calls"
-HOLDOUT: Final = "holdout"
 GROUPS: Final = (CALLS, HOLDOUT)
 COLUMNS: Final = (
     "list_id", "group", "rank", "contact_id", "contact_date", "probability", "probability_low", "probability_high",

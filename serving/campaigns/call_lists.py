@@ -21,7 +21,8 @@ from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.contact_history import newest_event
 from bank_assets.ledger.ids import new_id
-from bank_assets.store.call_lists import CALLS, GROUPS, HOLDOUT, CallListFiles, ListScores, csv_of
+from bank_assets.ledger.list_life import CALLS, HOLDOUT
+from bank_assets.store.call_lists import GROUPS, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
 from bank_assets.store.contact_history import ListInQuestion, history_of
 from bank_assets.store.decision_records import facts_of_list, facts_of_model, made_under, rows_of_list
