@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from sqlalchemy import Engine
@@ -25,10 +26,11 @@ class ContactRules:
     ledger: Engine
     policy: ContactPolicy
     suppressions: Suppressions
+    timezone: str  # of the bank, whose day it is
 
     def of(self, customer_id: str, day: dt.date | None = None) -> PolicyAnswer:
         """Whether a customer may be called; a contact that names a customer stands for that customer."""
-        day = day or dt.datetime.now(dt.UTC).date()
+        day = day or self._today()
         person = customer_of(self.ledger, customer_id) or customer_id
         days = [day.isoformat()]
         found = self.policy.check([person], days, history_of(self.ledger, self.policy, [person], days))
@@ -52,6 +54,13 @@ class ContactRules:
             ],
             self.policy.to_dict(),
         )
+
+    def _today(self) -> dt.date:
+        try:
+            zone: dt.tzinfo = ZoneInfo(self.timezone)
+        except ZoneInfoNotFoundError:  # an image without time zones
+            zone = dt.UTC
+        return dt.datetime.now(zone).date()
 
     def _hours(self, person: str, day: dt.date) -> Hours | None:
         hours, days = self.policy.hours, np.array([day], dtype="datetime64[D]")

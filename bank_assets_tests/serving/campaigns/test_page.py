@@ -14,7 +14,6 @@ from bank_assets.core.features.feature_set import current_features
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.ledger import campaigns
-from bank_assets.store.call_lists import spreadsheet_text
 from bank_assets_tests.serving.campaigns.lists import LIST, delivered, make_list, plan, rows_of
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, soup_of, token_of
 from serving.campaigns.call_lists import read_contacts
@@ -66,12 +65,6 @@ def test_a_high_cost_calls_nobody_and_offers_no_list(shown):
     assert page.select_one("h2").text == "Nobody is worth a call under these settings"
     assert page.select_one('form[action="/campaign/lists"] button').has_attr("disabled")
     assert tile(page, "Cut-off") == "n/a"
-
-
-@pytest.mark.parametrize("start", [*"=+-@\t\r\n＝＋－＠", " ="])
-def test_an_id_that_a_spreadsheet_would_run_is_shown_instead(start):
-    assert spreadsheet_text(f"{start}cmd()") == f"'{start}cmd()"
-    assert spreadsheet_text("c-1") == "c-1"
 
 
 def test_deciles_fall_and_add_up_to_the_list(shown):

@@ -1,7 +1,9 @@
 """Two lists share customers: one calls them, the other says why not; the export leaves out who became excluded."""
 
 import csv
+import datetime as dt
 import io
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -10,6 +12,7 @@ from bank_assets.core.economics.calling_hours import CallingHours
 from bank_assets.core.economics.contact_policy import ContactPolicy
 from bank_assets_tests.world.app import csv_of
 from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
+from serving.customers.contact_rules import ContactRules
 
 CALLED_ANYWAY = {"value_eur": "50000", "cost_eur": "0.01"}
 HOURS = CallingHours("09:00", "20:00", "Europe/Lisbon", column="job", zones=(("management", "Atlantic/Azores"),))
@@ -69,6 +72,29 @@ def test_two_lists_call_the_customers_that_they_share_once(client, payload):
     shown = client.get("/customers", params={"id": "k-4"}).text
     assert "autumn.csv" in shown
     assert "branch_lisbon.csv" in shown
+
+
+def test_two_delivered_lists_call_the_customers_that_they_share_once(client):
+    def offered(name):
+        file = {"file": (name, Path(__file__).with_name(name).read_bytes(), "text/csv")}
+        answer = client.post("/campaign/upload", data=token_of(client), files=file, follow_redirects=False)
+        return parse_qs(urlsplit(answer.headers["location"]).query)["list"][0]
+
+    first = {row["contact_id"] for row in calls(client, make(client, offered("autumn.csv")))}
+    key = offered("branch_lisbon.csv")
+    rows = plan(client, key).select("[data-testid=protected] tbody tr")
+    said = {row.select_one("th, td").text: row.select("th, td")[1].text for row in rows}
+    second = {row["contact_id"] for row in calls(client, make(client, key))}
+    assert (len(first), len(second), first & second) == (40, 20, set())
+    assert said == dict.fromkeys([f"k-{n:04d}" for n in range(1, 21)], "is on another open list")
+
+
+def test_without_a_day_it_is_the_day_at_the_bank():
+    def today(zone):
+        return ContactRules(None, ContactPolicy(), None, zone)._today()
+
+    assert today("Pacific/Kiritimati") > today("Etc/GMT+12"), "26 hours apart"
+    assert today("of no image") == dt.datetime.now(dt.UTC).date()
 
 
 @pytest.mark.parametrize("serving_settings", [{"contact_policy": ContactPolicy(hours=HOURS)}], indirect=True)

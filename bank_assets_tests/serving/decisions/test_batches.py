@@ -10,6 +10,7 @@ from serving.decisions import batches
 
 PATH = "/api/v1/predictions/batch"
 CSV = {"content-type": "text/csv"}
+KEY = {"Idempotency-Key": "a-batch"}
 
 
 def test_bad_rows_are_named_with_their_line_and_good_rows_are_recorded(client, payload, app):
@@ -129,7 +130,9 @@ def test_too_many_rows_stop_with_a_reason(client, payload, monkeypatch):
 
 def test_a_ledger_that_fails_midway_is_reported_and_what_was_answered_is_on_record(client, payload, app):
     with refusing_decisions(app.state.services.ledger, after_seq=1_000):
-        answer = client.post(PATH, json=[payload] * 2_500).json()
+        answer = client.post(PATH, json=[payload] * 2_500, headers=KEY).json()
     assert (answer["is_complete"], answer["problem"]["status"]) == (False, 503)
     assert len(answer["predictions"]) == answer["recorded"] == 1_000
     assert chain.verify(app.state.services.ledger).n == 1_000
+    again = client.post(PATH, json=[payload] * 2_500, headers=KEY)
+    assert (again.json()["is_complete"], "idempotency-replayed" in again.headers) == (True, False), "it was not kept"

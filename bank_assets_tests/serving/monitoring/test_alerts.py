@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bank_assets.core.alerts.alert import Occurrence
+from bank_assets.core.alerts.campaign_catalogue import objection_received
 from bank_assets.core.alerts.catalogue import run_failed
 from bank_assets.ledger import promotions, responses
 from bank_assets.reports.page import render
@@ -17,8 +18,13 @@ from bank_assets_tests.world.pages import services
 
 def tell(home, **ago):
     at = datetime.now(UTC) - timedelta(**ago)
-    log = AlertLog(home.path / "reports" / "alerts.jsonl", "http://bank.example", "http://ui.example")
-    log.append([run_failed(Occurrence(at.isoformat(), "run-9"), f"job of {ago}", "contacts", "OSError", "", "r")])
+    log_of(home).append(
+        [run_failed(Occurrence(at.isoformat(), "run-9"), f"job of {ago}", "contacts", "OSError", "", "r")]
+    )
+
+
+def log_of(home):
+    return AlertLog(home.path / "reports" / "alerts.jsonl", "http://bank.example", "http://ui.example")
 
 
 def titles(page):
@@ -49,6 +55,11 @@ def test_home_shows_the_latest_and_puts_what_is_urgent_first(pages, home):
     attention = page.select_one("section[aria-labelledby=attention]")
     assert "The run job of {'minutes': 1} failed" in attention.select_one(".notice.bad").text
     assert "noticed a change" not in attention.text  # the loop has answered it
+    now = datetime.now(UTC).isoformat()
+    log_of(home).append([objection_received(Occurrence(now), number, 1) for number in range(45)])
+    page = soup_of(pages.get("/"))
+    assert "The run job of {'minutes': 1} failed" in page.select_one("section[aria-labelledby=attention]").text
+    assert "An objection was received" not in titles(page), "they are for programs, and on their own page"
     tell(home, days=3)
     assert "'days': 3" not in soup_of(pages.get("/")).select_one("section[aria-labelledby=attention]").text
 

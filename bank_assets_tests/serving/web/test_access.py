@@ -114,6 +114,11 @@ def test_each_route_needs_its_scope(guarded, payload):
             assert (status < 300) if scope == needed else (status == 403), (method, path, scope, status)
 
 
+def test_the_page_that_takes_dispositions_needs_the_scope_of_the_api(guarded):
+    answer = guarded.post("/campaign/lists/l-1/dispositions", headers=bearer(guarded.keys["predict"]))
+    assert (answer.status_code, "expected the scope outcomes" in answer.text) == (403, True)
+
+
 def test_the_key_is_the_actor_on_record(guarded, payload):
     made = guarded.post(PATH, json=payload, headers=bearer(guarded.keys["predict"])).json()
     record = guarded.get(f"{PATH}/{made['id']}", headers=bearer(guarded.keys["audit"])).json()
