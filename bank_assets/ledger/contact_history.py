@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, select
 
 from bank_assets.contract.feeds import OF_CALLS
-from bank_assets.contract.names import HELD_OUT, LONGEST_LIST
+from bank_assets.contract.names import CALLS, HELD_OUT, LONGEST_LIST
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
 from bank_assets.ledger.engine import read
-from bank_assets.ledger.list_life import CALLS, CLOSED, EXPORTED, WITHDRAWN, given_up, versions_before
+from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN, given_up, versions_before
 from bank_assets.ledger.models import event_head, events
 
 CHUNK: Final = 5_000  # most ids of a statement

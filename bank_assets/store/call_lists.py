@@ -13,12 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.names import MODEL_NAME
+from bank_assets.contract.names import CALLS, HOLDOUT, MODEL_NAME
 from bank_assets.contract.values import plain_identifier, spreadsheet_text
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
 from bank_assets.core.economics.suppression import CUSTOMER_ID
-from bank_assets.ledger.list_life import CALLS, HOLDOUT
 from bank_assets.store.atomic_files import write_atomic
 
 FOLDER: Final = "call_lists"  # of the reports and of the web app

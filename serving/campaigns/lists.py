@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
+from bank_assets.contract.names import CALLS
 from bank_assets.core.campaigns.life import ALLOWED, OPEN, Action
 from bank_assets.core.economics.contact_policy import ContactPolicy
 from bank_assets.ledger import campaigns, feeds, list_life
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.contact_history import excluding_seq
-from bank_assets.ledger.list_life import CALLS
 from bank_assets.store.list_exports import Export, LeftOut, calls_now
 from bank_assets.store.list_states import Known, ListState, states_of
 from serving.campaigns.call_lists import CallListService, ScoredList
