@@ -15,7 +15,6 @@ from bank_assets.ledger.events import Event
 from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN
 from bank_assets.reports.formats import amount_text, count, eur
 from bank_assets.store.list_states import ListState
-from serving.campaigns.exporting import LeftOut
 from serving.campaigns.list_view_models import CallListView, ListEvent, ListTable
 from serving.campaigns.lists import Lists
 from serving.feeds.view_models import DispositionsView
@@ -34,9 +33,7 @@ def list_table(lists: Lists, text: str = "", before: str = "", limit: int = 50) 
     return ListTable(found[:limit], text, found[limit - 1].kept.id if len(found) > limit else "")
 
 
-def list_view(
-    state: ListState, signs: NumberSigns, reported: DispositionsView, left_out: list[LeftOut], *, has_file: bool
-) -> CallListView:
+def list_view(state: ListState, signs: NumberSigns, reported: DispositionsView, *, has_file: bool) -> CallListView:
     """Arrange a list."""
     kept, record = state.kept, state.record
     made = ListEvent(kept.created_at, kept.actor, f"made, replaces list {kept.revises}" if kept.revises else "made")
@@ -50,7 +47,6 @@ def list_view(
         revise="/campaign?" + urlencode({**fields_of(kept.request, kept.economics, signs), "revises": kept.id}),
         has_file=has_file,
         replaced_by=state.facts.replaced_by,
-        left_out=left_out,
         reported=reported,
     )
 

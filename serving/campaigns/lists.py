@@ -12,16 +12,18 @@ from sqlalchemy import Connection, Engine
 from bank_assets.core.campaigns.life import ALLOWED, Action
 from bank_assets.ledger import campaigns, feeds, list_life
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.contact_history import newest_event
 from bank_assets.store.call_lists import CALLS
 from bank_assets.store.list_states import Known, ListState, states_of
 from serving.campaigns.call_lists import CallLists, ScoredList
 from serving.campaigns.exporting import Exporter, LeftOut
 from serving.campaigns.planning import PlannedCampaign
 from serving.champion.champion import ChampionStore
-from serving.web.problems import ConflictError, NotFoundError
+from serving.web.problems import NotFoundError
 from serving.web.remembered import Remembered
 
 REMEMBERED: Final = 1_000  # lists whose reported calls are counted
+CHECKED: Final = 4  # lists whose calls are checked; 100,000 take some seconds
 KINDS: Final[Mapping[Action, str]] = {
     Action.EXPORT: list_life.EXPORTED,
     Action.WITHDRAW: list_life.WITHDRAWN,
@@ -40,6 +42,7 @@ class Lists:
     exporter: Exporter
     attribution_days: int
     _reported: Remembered[tuple[int, str]] = field(default_factory=lambda: Remembered(REMEMBERED))
+    _left_out: Remembered[list[LeftOut]] = field(default_factory=lambda: Remembered(CHECKED))
 
     def get(self, list_id: str) -> ListState:
         """A list by its id; `NotFoundError` if there is none."""
@@ -91,14 +94,16 @@ class Lists:
         self.act(list_id, Action.EXPORT, actor, facts)
         return content
 
-    def left_out(self, state: ListState) -> list[LeftOut]:
-        """Calls of a list that an export would leave out now, and why."""
+    def left_out(self, list_id: str) -> list[LeftOut]:
+        """Calls of a list that an export would leave out now, and why; checked again once something is recorded."""
+        state = self.get(list_id)
         if state.record.stage not in ALLOWED[Action.EXPORT]:
             return []
-        try:
+
+        def check() -> list[LeftOut]:
             return self.exporter.now(state.kept, self.call_lists.content(state.kept, CALLS)).left_out
-        except (NotFoundError, ConflictError):  # no file, or one that was changed, which its export says
-            return []
+
+        return self._left_out.get((list_id, newest_event(self.ledger)), check)
 
     def make(self, chosen: ScoredList, planned: PlannedCampaign, actor: str, revises: str = "") -> ListState:
         """Put a plan on record as a list; it replaces the one that it revises, unless calls were made by that one."""

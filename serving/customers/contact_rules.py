@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +31,9 @@ class ContactRules:
         """Whether a customer may be called; a contact that names a customer stands for that customer."""
         day = day or dt.datetime.now(dt.UTC).date()
         person = customer_of(self.ledger, customer_id) or customer_id
-        days = [day.isoformat()]
-        found = self.policy.check([person], days, history_of(self.ledger, self.policy, [person], days))
-        reason, until = str(found.rule[0]), found.until[0]
+        ((reason, until),) = self.excluded([person], [day])
         if self.suppressions.read().covers(customer_id, person):
-            reason, until = SUPPRESSED, np.datetime64("NaT")
+            reason, until = SUPPRESSED, ""
         with self.ledger.connect() as connection:
             rows = listed(connection, [person])
         return PolicyAnswer(
@@ -43,7 +42,7 @@ class ContactRules:
             not reason,
             reason or None,
             RULE_TEXTS.get(reason, ""),
-            None if np.isnat(until) else until.item(),
+            dt.date.fromisoformat(until) if until else None,
             self._hours(person, day),
             [
                 OpenList(row.of.id, row.of.name, row.day, row.is_called, row.of.last_day)
@@ -52,6 +51,19 @@ class ContactRules:
             ],
             self.policy.to_dict(),
         )
+
+    def excluded(self, persons: Sequence[str], days: Sequence[dt.date]) -> list[tuple[str, str]]:
+        """The rule that forbids to call each customer on a day, and the day until which, ISO; or two empty texts.
+
+        The rows are no list: none counts as a call for another one.
+        """
+        history, found = history_of(self.ledger, self.policy, persons, days), {}
+        for day in set(days):
+            of_day = list(dict.fromkeys(one for one, on in zip(persons, days, strict=True) if on == day))
+            rule, until = self.policy.check(of_day, [day] * len(of_day), history)
+            until_text = np.where(rule == "", "", np.datetime_as_string(until)).tolist()
+            found |= dict(zip(((one, day) for one in of_day), zip(rule.tolist(), until_text, strict=True), strict=True))
+        return [found[key] for key in zip(persons, days, strict=True)]
 
     def _hours(self, person: str, day: dt.date) -> Hours | None:
         hours, days = self.policy.hours, np.array([day], dtype="datetime64[D]")
