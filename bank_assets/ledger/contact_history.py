@@ -94,7 +94,7 @@ def on_record(
         planned, lists = _planned(connection, ids, since.calls)
         owner = {contact: person for person, _, contact, *_ in planned}
         reported = _about(connection, dispositions, {*ids, *owner}, _reported(since))
-        booked = set(_about(connection, subscriptions, ids, booked_since))
+        booked = _about(connection, subscriptions, ids, booked_since)
     calls: set[tuple[str, str, str]] = set()
     for person, contact, what, at in reported:
         person, day = owner.get(person, person), at[:10]
@@ -103,14 +103,14 @@ def on_record(
         if what == "refused":
             found.refusals.append((person, day))
         elif what in _BOOKED:
-            booked.add((person, what, day))
+            booked.append((person, what, day))
     found.contacts = [(person, day) for person, _, day in calls]
     ends: dict[str, list[str]] = defaultdict(list)
     for person, kind, day in booked:
         if kind == "cancelled":
             ends[person].append(day)
     found.subscriptions = [
-        (person, day, min((end for end in ends.get(person, ()) if end >= day), default="NaT"))
+        (person, day, min((end for end in ends[person] if end >= day), default="NaT") if person in ends else "NaT")
         for person, kind, day in booked
         if kind == "subscribed"
     ]
@@ -204,7 +204,7 @@ def _about(connection: Connection, table: Table, persons: Collection[str], query
     """Rows of a table about persons, who are the first column: by customer, or by contact where none is named."""
     is_few = len(persons) <= CHUNK  # for more, one scan takes a fifth of the time of so many look-ups
     result = connection.execute(query.where(is_of(table, persons)) if is_few else query)
-    rows = result.cursor.fetchall()  # type: ignore[union-attr]  # SQLAlchemy's own rows take twice the time
+    rows: list[tuple[Any, ...]] = result.cursor.fetchall()  # SQLAlchemy's own rows take twice the time
     return rows if is_few else [row for row in rows if row[0] in persons]
 
 

@@ -57,10 +57,11 @@ class ContactRules:
 
         The rows are no list: none counts as a call for another one.
         """
-        history, found = history_of(self.ledger, self.policy, persons, days), {}
+        dates, found = np.array(days, dtype="datetime64[D]"), dict[tuple[str, dt.date], tuple[str, str]]()
+        history = history_of(self.ledger, self.policy, persons, dates)
         for day in set(days):
             of_day = list(dict.fromkeys(one for one, on in zip(persons, days, strict=True) if on == day))
-            rule, until = self.policy.check(of_day, [day] * len(of_day), history)
+            rule, until = self.policy.check(of_day, np.full(len(of_day), day, dates.dtype), history)
             until_text = np.where(rule == "", "", np.datetime_as_string(until)).tolist()
             found |= dict(zip(((one, day) for one in of_day), zip(rule.tolist(), until_text, strict=True), strict=True))
         return [found[key] for key in zip(persons, days, strict=True)]

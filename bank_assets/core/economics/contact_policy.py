@@ -48,8 +48,8 @@ class PersonDays:
         """Rows of (person, ISO day) or (person, ISO day, ISO day of the end)."""
         if not found:
             return cls()
-        days = ([row[at] for row in found] for at in range(1, len(found[0])))
-        return cls([row[0] for row in found], *(np.asarray(column, dtype="datetime64[D]") for column in days))
+        columns = ([row[at] for row in found] for at in range(1, len(found[0])))
+        return cls([row[0] for row in found], *map(_days, columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +207,13 @@ class _Spans:
         first, last = contacts[: len(contacts) - n + 1], contacts[n - 1 :]
         is_full = last - first < width  # of one person, as persons lie further apart
         return last[is_full] - width + 1, first[is_full] + width
+
+
+def _days(texts: Sequence[str]) -> DayArray:
+    """ISO days, of which few are distinct."""
+    known = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    days: DayArray = np.array(list(known), dtype="datetime64[D]")[[known[text] for text in texts]]
+    return days
 
 
 def _listed(persons: Sequence[Any] | NDArray[Any]) -> list[Any]:
