@@ -1,9 +1,12 @@
 """The import rules are enforced, and each of them can fail."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -129,6 +132,31 @@ def test_every_module_has_a_room():
     nouns = {"automation", "definitions", "executors", "jobs", "partitions", "revision", "schedules", "settings"}
     assert {path.stem for path in (ROOT / "bank_assets").glob("*.py")} == {"__init__", "__main__", *nouns}
     assert {path.stem for path in (ROOT / "bank_assets/core").glob("*.py")} == {"__init__", "arrays", "words"}
+
+
+def doubled_classes(sources: Iterable[Path]) -> dict[str, list[str]]:
+    """Names of classes that more than one module defines, with the modules."""
+    found = defaultdict(list)
+    for path in sources:
+        text = path.read_text()
+        for node in ast.parse(text).body if "class " in text else ():
+            if isinstance(node, ast.ClassDef):
+                found[node.name].append(path.stem)
+    return {name: modules for name, modules in found.items() if len(modules) > 1}
+
+
+def test_no_two_classes_have_one_name(tmp_path):
+    names = ("bank_assets", "serving", "deploy", "benchmarks", "scripts")
+    assert doubled_classes(path for name in names for path in (ROOT / name).rglob("*.py")) == {}
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders/lines.py").write_text("class Line:\n    class Kind: ...\n")
+    (tmp_path / "charts.py").write_text("class Kind: ...\n\n\nclass Line(tuple): ...\n")
+    assert doubled_classes(sorted(tmp_path.rglob("*.py"))) == {"Line": ["charts", "lines"]}
+
+
+def test_no_file_is_too_long():
+    sources = [path for name in ("bank_assets", "serving", "bank_assets_tests") for path in (ROOT / name).rglob("*.py")]
+    assert {path.name: n for path in sources if (n := len(path.read_text().splitlines())) > 300} == {}
 
 
 def test_only_settings_read_the_environment():

@@ -62,7 +62,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RollingResult:
     """What became of a rolling update.
 
     Attributes:
@@ -84,7 +84,7 @@ def roll(
     migrate: Callable[[str], None],
     pace: Pace | None = None,
     say: Callable[[str], None] = lambda _text: None,
-) -> Outcome:
+) -> RollingResult:
     """Roll a release over replicas.
 
     Args:
@@ -115,16 +115,16 @@ def roll(
         migrate(new)
     except Exception as error:
         # Whatever the migration raised: it runs in one transaction, so nothing was changed and the old version serves.
-        return Outcome(old, is_updated=False, reason=f"the migration of {new} failed: {error}")
+        return RollingResult(old, is_updated=False, reason=f"the migration of {new} failed: {error}")
     for n_done, instance in enumerate(instances):
         say(f"{instance.name}: {old} -> {new}")
         reason = _put(instance, new, pace.ready_seconds, pace)
         if reason:
             say(f"{instance.name}: {reason}; going back to {old}")
             _go_back([instance, *reversed(instances[:n_done])], old, pace, say)
-            return Outcome(old, is_updated=False, reason=f"{instance.name}: {reason}")
+            return RollingResult(old, is_updated=False, reason=f"{instance.name}: {reason}")
         say(f"{instance.name}: ready")
-    return Outcome(new, is_updated=True)
+    return RollingResult(new, is_updated=True)
 
 
 def _put(instance: Instance, release: str, limit_seconds: float, pace: Pace) -> str:

@@ -15,7 +15,7 @@ from bank_assets.store.call_lists import CallListFiles
 from bank_assets.store.campaign_files import FOLDER, CampaignFiles
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.registry import Registry
-from serving.campaigns.call_lists import CallLists
+from serving.campaigns.call_lists import CallListService
 from serving.campaigns.desk import PlanDesk
 from serving.campaigns.exporting import Exporter
 from serving.campaigns.lists import Lists
@@ -77,7 +77,7 @@ class Services:
         self.lifecycle = Lifecycle()
         self.reports = Reports(platform.reports)
         designs = ListDesigns(platform.warehouse, platform.feedback)
-        self.call_lists = CallLists(
+        self.call_lists = CallListService(
             self.ledger, self.suppressions, files, lists, nightly, designs, self.payloads, settings.code_version
         )
         exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)

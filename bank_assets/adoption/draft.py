@@ -57,14 +57,14 @@ Noted = tuple[Column, list[str]]  # a column, and the lines of comment above it
 
 
 @dataclass(frozen=True)
-class Draft:
+class ContractDraft:
     """A contract, and comment lines for its file: by column, and under "" for the whole."""
 
     contract: Contract
     comments: dict[str, list[str]]
 
 
-def draft_contract(found: Findings) -> Draft:
+def draft_contract(found: Findings) -> ContractDraft:
     """The draft that follows from what a file says."""
     noted = [_column(one, found) for one in found.facts.values()]
     if ColumnRole.CONTACT_ID not in {column.role for column, _ in noted}:
@@ -93,7 +93,7 @@ def draft_contract(found: Findings) -> Draft:
         options = f"{shown}; firstMonth states the latest" if years else "none: add dates"
         comments[""].append(f"To decide: the first year. By the order of the rows it may be {options}.")
     wrapped = {name: [row for line in lines for row in textwrap.wrap(line, _WIDTH)] for name, lines in comments.items()}
-    return Draft(contract, wrapped)
+    return ContractDraft(contract, wrapped)
 
 
 def _about_the_whole(found: Findings) -> list[str]:

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from bank_assets.commands import day, number, whole
 from bank_assets.core.features.feedback import CALLED
-from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
+from bank_assets.demo.deliveries import MONTH, DemoSender, parse_step, plan_steps
 from bank_assets.demo.play import Play
 from bank_assets.demo.processes import LOOPBACK, DemoError, Processes, answers, free_port, stop_leftovers
 from bank_assets.demo.results import write_summary
@@ -180,7 +180,7 @@ def _prepare(
     chosen = str(source.path.absolute()) if source.path else source.kind
     processes.environment["BANK_SOURCE"] = chosen
     processes.environment["BANK_CONTRACT"] = contract_name()
-    sender = Sender(source, settings, settings.home / "stage")
+    sender = DemoSender(source, settings, settings.home / "stage")
     delivered = read_manifest(settings.warehouse, "contacts")
     if delivered:  # only with --attach: go on after what is there
         start = max(start, max(date.fromisoformat(one.last_day) for one in delivered) + timedelta(days=1))

@@ -70,7 +70,7 @@ def _month_end(day: date, later: int = 0) -> date:
     return (pd.Period(day, "M") + later).end_time.date()
 
 
-class Sender:
+class DemoSender:
     """Cuts the source into deliveries; `stage` is a folder on the same file system as the home."""
 
     def __init__(self, source: Source, settings: Settings, stage: Path) -> None:

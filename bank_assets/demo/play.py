@@ -15,7 +15,7 @@ from rich.console import Console
 from bank_assets.core.features.feedback import CALLED
 from bank_assets.core.response.policy import ResponseAction
 from bank_assets.demo.client import AskingClient
-from bank_assets.demo.deliveries import DemoDelivery, Sender
+from bank_assets.demo.deliveries import DemoDelivery, DemoSender
 from bank_assets.demo.page import write_page
 from bank_assets.demo.pages import CampaignPages, MadeList
 from bank_assets.demo.processes import DemoError, Processes, answers
@@ -57,7 +57,7 @@ class Play:
 
     settings: Settings
     source: Source
-    sender: Sender
+    sender: DemoSender
     steps: Sequence[DemoDelivery]
     processes: Processes
     console: Console

@@ -22,7 +22,7 @@ from bank_assets.ledger.criteria import FEEDS, Conditions, Cursor, Person, on_ro
 from bank_assets.ledger.digests import CHAINED, hash_in_order, payload_hash
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import decisions, erasures, payloads
-from bank_assets.ledger.records import Decision, Draft, Found, FoundRow, row_of
+from bank_assets.ledger.records import Decision, DecisionPage, Draft, FoundRow, row_of
 
 # Most records of one transaction; bounds the memory of an append and the wait of the next one.
 MAX_APPEND: Final = 5_000
@@ -154,7 +154,7 @@ def search(
     until: str | None = None,
     before: str | None = None,
     limit: int = 50,
-) -> Found:
+) -> DecisionPage:
     """Decisions that match every given criterion, newest first; erased ones no longer match a contact or customer id.
 
     `since` is inclusive and `until` exclusive, both ISO dates or times in UTC. `before` is the cursor of the page
@@ -176,10 +176,10 @@ def search(
             # Either is in its own order already, which a sort by time could change.
             found = list(merge(found, rows, key=attrgetter("decided_at"), reverse=True))
     if len(found) <= limit:
-        return Found(found, None)
+        return DecisionPage(found, None)
     for one in found[:limit]:
         cursor = cursor.after(one)
-    return Found(found[:limit], str(cursor))
+    return DecisionPage(found[:limit], str(cursor))
 
 
 def fault_of(engine: Engine, decision_id: str) -> str:

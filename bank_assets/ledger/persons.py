@@ -35,7 +35,7 @@ class Objection:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class PersonRecord:
     """What is on record about a person beside decisions; rows, the newest first, at most `SHOWN` of each kind."""
 
     contact_ids: tuple[str, ...]
@@ -52,7 +52,7 @@ class Person:
         return not any((self.contact_ids, *rows))
 
 
-def about(engine: Engine, customer_id: str) -> Person:
+def about(engine: Engine, customer_id: str) -> PersonRecord:
     """A person, by customer id, or by contact id where a contact names no customer."""
     listed = select(
         *list_rows.c["list_id", "row", "contact_id", "contact_date", "reason", "is_called"],
@@ -66,7 +66,7 @@ def about(engine: Engine, customer_id: str) -> Person:
     contacts = tuple(dict.fromkeys(one for one in found if one is not None))
     reports = select(*outcomes.c["contact_id", "y", "arrived_at", "actor"])
     booked = select(*subscriptions.c["kind", "on_day", "source", "actor"])
-    return Person(
+    return PersonRecord(
         contacts,
         lists,
         _rows(

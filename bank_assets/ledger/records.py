@@ -120,7 +120,7 @@ class CursorError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DecisionPage:
     """One page of a search, newest first; pass `next_cursor` as `before` to get the next page."""
 
     decisions: list[Decision | FoundRow]

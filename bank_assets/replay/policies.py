@@ -40,7 +40,7 @@ from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.training.challenger import GUARD_ROWS, DeploymentFit, fit_deployment
 from bank_assets.core.training.folds import random_folds
 from bank_assets.core.training.recipes import Recipe, encode, fit_encoded
-from bank_assets.replay.trace import Event, ReplayCounts, Trace
+from bank_assets.replay.trace import ReplayCounts, ReplayEvent, Trace
 from bank_assets.replay.world import ReplaySettings, World
 
 Rows = NDArray[np.int64]
@@ -118,7 +118,7 @@ class Policy(ABC):
         self._deploy(bundle_files(fit.graph, parts, {}))
 
     def _happened(self, day: np.datetime64, kind: str, reason: str) -> None:
-        self.counts.events.append(Event(str(day), kind, reason))
+        self.counts.events.append(ReplayEvent(str(day), kind, reason))
 
 
 class Bound(Policy):

@@ -48,7 +48,7 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ReplayEvent:
     """An event of a day of the data: `model`, `refused`, `search`, `alert` or `recalibration`, and its reason."""
 
     day: str
@@ -71,7 +71,7 @@ class ReplayCounts:
     searches: int = 0
     recalibrations: int = 0
     alerts: int = 0
-    events: list[Event] = field(default_factory=list)
+    events: list[ReplayEvent] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ EPOCHS: Final = ("2008-05", "2008-07", "2008-10", "2009-02", "2009-06", "2010-01
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class LinkShape:
     """One step of the chain: a column drawn given earlier ones; `age`, `balance` and `campaign` are drawn as bins."""
 
     column: str
@@ -52,17 +52,17 @@ def _categories(column: str) -> int:
 # Parents were chosen by mutual information given the month: education–job 0.30 nat, job–age 0.14, marital–age 0.12,
 # marital–job 0.05, education–age 0.04, housing–age 0.03, balance–default 0.02, contact–age 0.01, poutcome–housing 0.01.
 LINKS: Final = (
-    Link("age", (), len(AGE_EDGES) + 1),
-    Link("job", ("age",), _categories("job")),
-    Link("housing", ("age", "job"), 2),
-    Link("loan", ("job", "housing"), 2),
-    Link("default", ("loan",), 2),
-    Link("contact", ("age",), _categories("contact")),
-    Link("marital", ("age", "job"), _categories("marital")),
-    Link("education", ("age", "job"), _categories("education")),
-    Link("balance", ("age", "housing", "loan", "default"), len(BALANCE_EDGES) + 1),
-    Link("poutcome", ("age", "housing"), _categories("poutcome")),
-    Link("campaign", ("contact",), len(CAMPAIGN_BINS)),
+    LinkShape("age", (), len(AGE_EDGES) + 1),
+    LinkShape("job", ("age",), _categories("job")),
+    LinkShape("housing", ("age", "job"), 2),
+    LinkShape("loan", ("job", "housing"), 2),
+    LinkShape("default", ("loan",), 2),
+    LinkShape("contact", ("age",), _categories("contact")),
+    LinkShape("marital", ("age", "job"), _categories("marital")),
+    LinkShape("education", ("age", "job"), _categories("education")),
+    LinkShape("balance", ("age", "housing", "loan", "default"), len(BALANCE_EDGES) + 1),
+    LinkShape("poutcome", ("age", "housing"), _categories("poutcome")),
+    LinkShape("campaign", ("contact",), len(CAMPAIGN_BINS)),
 )
 
 SIZES: Final = {link.column: link.size for link in LINKS}

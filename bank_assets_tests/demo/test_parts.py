@@ -20,7 +20,7 @@ import pytest
 from bank_assets.commands.demo import _empty_home
 from bank_assets.contract.uci import UCI
 from bank_assets.demo.client import AskingClient
-from bank_assets.demo.deliveries import Sender, parse_step, plan_steps
+from bank_assets.demo.deliveries import DemoSender, parse_step, plan_steps
 from bank_assets.demo.pages import MadeList
 from bank_assets.demo.processes import DemoError, Processes, free_port, identity, stop_leftovers
 from bank_assets.sources.source import resolve_source
@@ -68,7 +68,7 @@ def simulated(settings, monkeypatch):
 
 
 def test_history_and_steps_are_delivered_once_each(simulated):
-    sender = Sender(resolve_source(simulated), simulated, simulated.home / "stage")
+    sender = DemoSender(resolve_source(simulated), simulated, simulated.home / "stage")
     first, last = sender.span(date(2010, 9, 1))
     assert first.isoformat()[:7] == "2010-09"
     history = sender.deliver_history(date(2010, 8, 31))
@@ -87,7 +87,7 @@ def test_history_and_steps_are_delivered_once_each(simulated):
 
 
 def test_listed_customers_arrive_without_outcomes_and_the_bank_reports_its_calls(simulated):
-    sender = Sender(resolve_source(simulated), simulated, simulated.home / "stage")
+    sender = DemoSender(resolve_source(simulated), simulated, simulated.home / "stage")
     (step,) = plan_steps(date(2010, 9, 1), date(2010, 9, 30), 1, 0)
     sender.stage(step)
     customers = list(csv.DictReader(io.StringIO(sender.customers(step).decode()), delimiter=";"))
@@ -108,7 +108,7 @@ def test_listed_customers_arrive_without_outcomes_and_the_bank_reports_its_calls
 
 def test_a_start_after_the_data_is_refused(simulated):
     with pytest.raises(DemoError, match="DEMO_START: expected contacts from 2012-01-01"):
-        Sender(resolve_source(simulated), simulated, simulated.home / "stage").span(date(2012, 1, 1))
+        DemoSender(resolve_source(simulated), simulated, simulated.home / "stage").span(date(2012, 1, 1))
 
 
 SLEEPER = """

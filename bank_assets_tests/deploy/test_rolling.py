@@ -29,7 +29,7 @@ from bank_assets_tests.world.registry import MemoryRegistry
 from bank_assets_tests.world.waiting import wait_until
 from deploy import make_secrets
 from deploy.instances import Process
-from deploy.rolling import Outcome, Pace, roll
+from deploy.rolling import Pace, RollingResult, roll
 from serving.champion.champion import ChampionStore
 
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()
@@ -101,7 +101,7 @@ class World:
         command = [self.instances[0].python, "-m", "serving", "migrate"]
         subprocess.run(command, cwd=self.releases / release, env=env, check=True, capture_output=True, timeout=60)
 
-    def roll(self, new: str, old: str = "old") -> Outcome:
+    def roll(self, new: str, old: str = "old") -> RollingResult:
         return roll(self.instances, new, old, migrate=self.migrate, pace=PACE, say=print)
 
     def load(self) -> Load:
@@ -199,7 +199,7 @@ def test_a_new_version_and_its_migration_are_rolled_with_no_failed_request_and_a
             say=print,
         )
         wait_until(lambda: len(load.acknowledged) > n_rolled + 50, 30)
-    assert outcome == Outcome("new", is_updated=True)
+    assert outcome == RollingResult("new", is_updated=True)
     assert (refused.release, refused.is_updated) == ("new", False)
     assert "expected it to be ready within 4 s" in refused.reason
     assert world.revision() == NEXT

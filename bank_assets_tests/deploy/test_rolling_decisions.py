@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from deploy.rolling import Outcome, Pace, RollingError, roll
+from deploy.rolling import Pace, RollingError, RollingResult, roll
 
 
 @dataclass
@@ -40,7 +40,7 @@ def test_a_failed_migration_touches_no_replica():
         raise OSError("disk full")
 
     outcome = roll(replicas, "new", "old", migrate=fail, pace=FAST)
-    assert outcome == Outcome("old", is_updated=False, reason="the migration of new failed: disk full")
+    assert outcome == RollingResult("old", is_updated=False, reason="the migration of new failed: disk full")
     assert [one.seen for one in replicas] == [[], []]
 
 

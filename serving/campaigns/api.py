@@ -24,7 +24,7 @@ from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Eco
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
-from serving.campaigns.call_lists import CallLists, CampaignContacts, ScoredList
+from serving.campaigns.call_lists import CallListService, CampaignContacts, ScoredList
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.campaigns.schemas import ListRequest, PlanRequest, PlanTerms, RulesRequest, ValueByBalance
 from serving.campaigns.shown import shown_of
@@ -67,7 +67,7 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
         request: Request[Any, Any, Any],
         body: RawBody,
         store: NamedDependency[ChampionStore],
-        call_lists: NamedDependency[CallLists],
+        call_lists: NamedDependency[CallListService],
         planning: NamedDependency[PlanSettings],
     ) -> dict[str, Any]:
         """Calls in order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
@@ -142,7 +142,11 @@ def scored_contacts(
 
 
 def planned_under(
+<<<<<<< HEAD
     request: PlanTerms, chosen: ScoredList, default: PlanSettings, call_lists: CallLists, revises: str = ""
+=======
+    request: PlanTerms, chosen: ScoredList, default: PlanSettings, call_lists: CallListService
+>>>>>>> main
 ) -> tuple[ScoredList, PlannedCampaign]:
     """The plan of a request. Its suppressions add to the platform's; nothing takes a person off that list.
 
@@ -172,7 +176,7 @@ def plan_campaign(
     champion: Champion,
     published: PublishedState,
     default: PlanSettings,
-    call_lists: CallLists,
+    call_lists: CallListService,
     payloads: Payloads,
 ) -> dict[str, Any]:
     """The answer to a plan request; errors are those of `planned_under`."""

@@ -66,7 +66,7 @@ class ScoredList:
 
 
 @dataclass(frozen=True, slots=True)
-class CallLists:
+class CallListService:
     """Scores, plans and keeps lists."""
 
     ledger: Engine

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.store.campaign_files import KEPT_DAYS
-from serving.campaigns.call_lists import CallLists, ScoredList
+from serving.campaigns.call_lists import CallListService, ScoredList
 from serving.campaigns.form import plan_form, settings_of
 from serving.campaigns.list_views import list_table
 from serving.campaigns.lists import Lists
@@ -28,7 +28,7 @@ class PlanDesk:
     """What the Campaign page works with."""
 
     store: ChampionStore
-    call_lists: CallLists
+    call_lists: CallListService
     lists: Lists
     default: PlanSettings
 

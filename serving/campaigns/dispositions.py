@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from bank_assets.contract.feeds import DISPOSITION_FEED
 from bank_assets.ledger import campaigns, feeds
-from serving.feeds.reports import FeedAnswer, FeedReports, Origin
+from serving.feeds.reports import FeedAnswer, FeedReports, ReportOrigin
 from serving.feeds.view_models import DispositionsView
 from serving.web.access import identity_of
 from serving.web.problems import FieldError, NotFoundError, PayloadError
@@ -46,7 +46,7 @@ async def report(
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise PayloadError(FieldError("file", "a CSV file", "nothing"))
-    content, origin = await file.read(), Origin(identity_of(request).name, "page", file.filename, list_id)
+    content, origin = await file.read(), ReportOrigin(identity_of(request).name, "page", file.filename, list_id)
 
     def take() -> DispositionsView:
         if campaigns.get_list(ledger, list_id) is None:

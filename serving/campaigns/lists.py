@@ -15,7 +15,7 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.contact_history import newest_event
 from bank_assets.store.call_lists import CALLS
 from bank_assets.store.list_states import Known, ListState, states_of
-from serving.campaigns.call_lists import CallLists, ScoredList
+from serving.campaigns.call_lists import CallListService, ScoredList
 from serving.campaigns.exporting import Exporter, LeftOut
 from serving.campaigns.planning import PlannedCampaign
 from serving.champion.champion import ChampionStore
@@ -38,7 +38,7 @@ class Lists:
 
     ledger: Engine
     store: ChampionStore
-    call_lists: CallLists
+    call_lists: CallListService
     exporter: Exporter
     attribution_days: int
     _reported: Remembered[tuple[int, str]] = field(default_factory=lambda: Remembered(REMEMBERED))

@@ -67,7 +67,7 @@ class CallLists(msgspec.Struct, frozen=True):
     next: Annotated[str | None, Meta(description="`before` of the next part, null at the end.")]
 
 
-class ReasonGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReasonRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why."""
 
     reason: Reason
@@ -79,7 +79,7 @@ class ExportRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group: Literal["calls", "holdout"] = "calls"
 
 
-WITHDRAWAL = JsonBody(ReasonGiven, example={"reason": "the wrong file"}, scope="predict", problems=(404, 409))
+WITHDRAWAL = JsonBody(ReasonRequest, example={"reason": "the wrong file"}, scope="predict", problems=(404, 409))
 EXPORT = JsonBody(ExportRequest, example={"group": "calls"}, scope="predict", problems=(404, 409))
 
 

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import MultipartBody
 from litestar.response import Redirect
 
-from serving.campaigns.call_lists import CallLists, example_list
+from serving.campaigns.call_lists import CallListService, example_list
 from serving.campaigns.desk import SUPPRESSIONS, PlanDesk
 from serving.campaigns.list_page import HANDLERS as LISTS
 from serving.campaigns.plans_page import HANDLERS as PLANS
@@ -50,7 +50,7 @@ def campaign(request: Request[Any, Any, Any], desk: NamedDependency[PlanDesk]) -
 
 
 @get("/campaign/example.csv", name="page:campaign:example", sync_to_thread=False)
-def example(store: NamedDependency[ChampionStore], call_lists: NamedDependency[CallLists]) -> Response[str]:
+def example(store: NamedDependency[ChampionStore], call_lists: NamedDependency[CallListService]) -> Response[str]:
     """A list of one customer, to be filled in and uploaded."""
     content = example_list(store.state.as_of, call_lists.payloads.contract)
     return Response(
@@ -59,7 +59,7 @@ def example(store: NamedDependency[ChampionStore], call_lists: NamedDependency[C
 
 
 @post("/campaign/upload", name="page:campaign:upload", request_max_body_size=UPLOAD_BYTES, status_code=303)
-async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependency[CallLists]) -> Redirect:
+async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependency[CallListService]) -> Redirect:
     """Keep an uploaded list and plan it."""
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:

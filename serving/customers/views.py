@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from bank_assets.core.economics.call_plan import REASON_TEXTS
 from bank_assets.core.words import pct
 from bank_assets.ledger import decisions
-from bank_assets.ledger.persons import Person
+from bank_assets.ledger.persons import PersonRecord
 from serving.customers.schemas import PolicyAnswer
 from serving.customers.view_models import CustomerView, Section
 from serving.web.access import identity_of
@@ -29,7 +29,7 @@ def customer_href(customer_id: str) -> str:
 
 
 def customer_view(
-    request: Request[Any, Any, Any], answer: PolicyAnswer, person: Person, ledger: Engine
+    request: Request[Any, Any, Any], answer: PolicyAnswer, person: PersonRecord, ledger: Engine
 ) -> CustomerView:
     """Arrange what is on record."""
     found = decisions.search(ledger, customer_id=answer.customer_id, limit=SHOWN).decisions

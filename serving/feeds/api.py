@@ -14,7 +14,7 @@ from msgspec import Meta
 from bank_assets.contract.feeds import DISPOSITION_FEED, FEEDS, SUBSCRIPTION_FEED, Feed
 from bank_assets.store.standard_webhooks import verified
 from serving.decisions.uploads import MAX_ROWS, raw_rows
-from serving.feeds.reports import FeedAnswer, FeedReports, Origin, row_type
+from serving.feeds.reports import FeedAnswer, FeedReports, ReportOrigin, row_type
 from serving.settings import ServingSettings
 from serving.web.access import identity_of
 from serving.web.bodies import JSON, JsonBody, check_format
@@ -65,7 +65,7 @@ def _route(feed: Feed) -> dict[str, Any]:
 def _take(feed: Feed, request: Request[Any, Any, Any], body: bytes, reports: FeedReports, file_name: str) -> FeedAnswer:
     for header, formats in (("content-type", (CSV, JSON)), ("content-encoding", ())):
         check_format(header, request.headers.get(header, ""), formats)
-    origin = Origin(identity_of(request).name, "api", file_name)
+    origin = ReportOrigin(identity_of(request).name, "api", file_name)
     if request.headers["content-type"].strip().lower().startswith(CSV):
         return reports.take_csv(feed, body, origin)
     return reports.take_json(feed, raw_rows(body), origin)
@@ -120,7 +120,7 @@ def receive(
         )
     verified(settings.webhook_secrets, dict(request.headers), body, time.time())
     message = MESSAGE.read(body, request.scope["headers"])
-    return feed_reports.take_json(FEEDS[message.type], message.data, Origin("webhook", "webhook"))
+    return feed_reports.take_json(FEEDS[message.type], message.data, ReportOrigin("webhook", "webhook"))
 
 
 HANDLERS: Final = (report_dispositions, report_subscriptions, receive)

@@ -53,7 +53,7 @@ class FeedAnswer(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ReportOrigin:
     """Who reports, through which door, in which file; `list_id` is the list of rows that name none."""
 
     actor: str
@@ -68,7 +68,7 @@ class FeedReports:
     def __init__(self, ledger: Engine, suppressions: Suppressions, contract: Contract) -> None:
         self._ledger, self._suppressions, self._contract = ledger, suppressions, contract
 
-    def take_csv(self, feed: Feed, content: bytes, origin: Origin) -> FeedAnswer:
+    def take_csv(self, feed: Feed, content: bytes, origin: ReportOrigin) -> FeedAnswer:
         """Record the rows of a CSV file; raise `PayloadError` if it does not fit as a whole."""
         stream, sent = io.BytesIO(content), SentText.of_file(self._contract, origin.file_name)
         check_is_text(stream)
@@ -84,7 +84,7 @@ class FeedReports:
             read = replace(read, rows=[replace(row, list_id=row.list_id or origin.list_id) for row in read.rows])
         return self._record(feed, read, origin)
 
-    def take_json(self, feed: Feed, rows: Sequence[msgspec.Raw], origin: Origin) -> FeedAnswer:
+    def take_json(self, feed: Feed, rows: Sequence[msgspec.Raw], origin: ReportOrigin) -> FeedAnswer:
         """Record the rows of a JSON list."""
         of = row_type(feed)
         decode, schema = msgspec.json.Decoder(of).decode, inlined(of)
@@ -102,7 +102,7 @@ class FeedReports:
         read = judged(feed, columns, lines, sent, dt.datetime.now(dt.UTC))
         return self._record(feed, FeedRows(read.rows, faults | read.faults), origin)
 
-    def _record(self, feed: Feed, read: FeedRows, origin: Origin) -> FeedAnswer:
+    def _record(self, feed: Feed, read: FeedRows, origin: ReportOrigin) -> FeedAnswer:
         record = feeds.record_dispositions if feed is DISPOSITION_FEED else feeds.record_subscriptions
         taken = Taken(refused=dict(read.faults))
         taken.add(record(self._ledger, read.rows, actor=origin.actor, source=origin.source))

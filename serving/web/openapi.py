@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 
-from serving.web.problems import PROBLEM_JSON, Problem
+from serving.web.problems import PROBLEM_JSON, ProblemDetails
 
 # Statuses of every operation: credentials, scope, parameters, the key's rate, the ledger.
 ANY: Final = (401, 403, 422, 429, 503)
@@ -110,5 +110,6 @@ def _problem(status: int) -> OpenAPIResponse:
         "errors": [{"field": "age", "expected": "a whole number from 16 to 120 years", "found": "7"}],
     }
     examples = {"a_fault": Example(value=example)} if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
-    media = OpenAPIMediaType(schema=Finished(inlined(Problem)), examples=examples)  # type: ignore[arg-type]
+    schema = Finished(inlined(ProblemDetails) | {"title": "Problem"})
+    media = OpenAPIMediaType(schema=schema, examples=examples)  # type: ignore[arg-type]
     return OpenAPIResponse(description=WORDS[status], content={PROBLEM_JSON: media})

@@ -112,7 +112,7 @@ def first_of(errors: tuple[FieldError, ...]) -> str:
     return f"{first.field or 'body'}: expected {first.expected}, found {first.found}{more}; correct the request."
 
 
-class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     """The one error body (RFC 9457).
 
     Attributes:
@@ -178,21 +178,21 @@ PARAMETER_WORDS: Final = {
 RETRY_AFTER: Final = {429: "1", 503: "2"}
 
 
-def problem_of(error: Exception, request: Request[Any, Any, Any] | None = None) -> Problem:
+def problem_of(error: Exception, request: Request[Any, Any, Any] | None = None) -> ProblemDetails:
     """The problem that an exception stands for."""
     for kinds, status, slug, title in STATUS:
         if isinstance(error, kinds):
             errors = error.errors if isinstance(error, PayloadError) else _parameters(error, request)
             detail = first_of(errors) if errors else _detail(error)
-            return Problem(f"/problems/{slug}", title, status, detail, errors=errors)
+            return ProblemDetails(f"/problems/{slug}", title, status, detail, errors=errors)
     if isinstance(error, HTTPException):
         detail = HTTP_DETAIL.get(error.status_code, error.detail)
         if isinstance(error, RequestEntityTooLarge) and request is not None:
             handler = request.scope["route_handler"]
             most = handler.resolve_request_max_body_size() if isinstance(handler, HTTPRouteHandler) else None
             detail = f"body: expected at most {most or 0:,} bytes, found more; split it."
-        return Problem("about:blank", HTTPStatus(error.status_code).phrase, error.status_code, detail)
-    return Problem(
+        return ProblemDetails("about:blank", HTTPStatus(error.status_code).phrase, error.status_code, detail)
+    return ProblemDetails(
         "/problems/internal",
         "An error of this program",
         500,
@@ -260,5 +260,5 @@ def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
     return response
 
 
-def _problem_json(problem: Problem) -> Response[bytes]:
+def _problem_json(problem: ProblemDetails) -> Response[bytes]:
     return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=PROBLEM_JSON)

@@ -26,7 +26,7 @@ from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.words import NONE, pct
 from bank_assets.reports.formats import amount_text, count, eur, number, p_value, points
 from serving.web.chrome import chrome_of
-from serving.web.problems import Problem
+from serving.web.problems import ProblemDetails
 from serving.web.view_models import PartPage, ProblemPart
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ WAYS_ON: Final = {
 DEFAULT_WAY: Final = ("Your other pages are not affected.", "/", "Go to the home page")
 
 
-def problem_page(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+def problem_page(request: Request[Any, Any, Any], problem: ProblemDetails) -> Response[Any]:
     """Render a problem for a person."""
     if problem.status == 401:
         if is_partial(request):

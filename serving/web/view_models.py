@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from bank_assets.core.economics.economics import Economics
 from bank_assets.ledger.accounts import Identity
-from serving.web.problems import Problem
+from serving.web.problems import ProblemDetails
 
 # Tones of badges, tiles and notices; each also has a word or a sign, never colour alone.
 GOOD: Final = "good"
@@ -89,7 +89,7 @@ class ProblemPart:
     """An error, as a part of a page."""
 
     template: ClassVar[str] = "partials/_problem.html"
-    problem: Problem = described("Status, title, detail, fields that do not fit, request id.")
+    problem: ProblemDetails = described("Status, title, detail, fields that do not fit, request id.")
     way_on: str = described("What one can do now, as a sentence.")
     href: str = described("Where to go on.")
     action: str = described("Words of that link.")
