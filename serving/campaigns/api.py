@@ -142,11 +142,7 @@ def scored_contacts(
 
 
 def planned_under(
-<<<<<<< HEAD
-    request: PlanTerms, chosen: ScoredList, default: PlanSettings, call_lists: CallLists, revises: str = ""
-=======
-    request: PlanTerms, chosen: ScoredList, default: PlanSettings, call_lists: CallListService
->>>>>>> main
+    request: PlanTerms, chosen: ScoredList, default: PlanSettings, call_lists: CallListService, revises: str = ""
 ) -> tuple[ScoredList, PlannedCampaign]:
     """The plan of a request. Its suppressions add to the platform's; nothing takes a person off that list.
 
