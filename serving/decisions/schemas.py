@@ -129,9 +129,9 @@ ReasonNotToCall = Literal[
 WhyNot = Annotated[
     ReasonNotToCall | None,
     Meta(
-        description="Why not to call, null where the decision is to call: `suppressed` if the customer is on the "
-        "suppression list or a rule of a declared contact policy, whatever the call would bring (`flags` say until "
-        "when), else `not_worth_calling`."
+        description="Why not to call, null where the decision is to call: `suppressed` for a customer on the "
+        "suppression list, or a rule of a declared contact policy (`flags` say until when), whatever the call would "
+        "bring; else `not_worth_calling`."
     ),
 ]
 
