@@ -85,11 +85,11 @@ def test_a_file_of_ten_megabytes_is_taken_at_the_page_and_too_many_ids_are_refus
     padded = "\ufeffCustomer_ID\r\n" + f'"k-1"{" " * 96}\r\n\r\nK-1{" " * 100}\n' * 50_000
     assert "3 added, 0 were on the list already" in uploaded(client, f"{padded}k-2\nk-3".encode()).text
     wrong = uploaded(client, f"{padded}k-4;k-5".encode())
-    assert (wrong.status_code, "line 150002" in wrong.text) == (422, True)
+    assert (wrong.status_code, "Line 150002: expected one identifier per line" in wrong.text) == (422, True)
     many = [f"{n:040}" for n in range(MOST_IDS + 1)]
     for answer in (uploaded(client, "\n".join(many).encode()), client.post(PATH, json={"customer_ids": many})):
         assert answer.status_code == 422
-        assert "at most 200,000" in answer.text
+        assert "200,000" in answer.text
     assert client.get(PATH).json()["total"] == 3
 
 
