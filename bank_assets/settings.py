@@ -18,6 +18,7 @@ from bank_assets.core.alerts.routing import Routes, routes_of
 from bank_assets.core.economics.contact_policy import NO_POLICY, ContactPolicy, load_policy
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
+from bank_assets.core.features.contacts import LEARNING_ROWS, MINIMUM_LEARNING_ROWS
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
 from bank_assets.core.quality.read_out import ATTRIBUTION_DAYS
 
@@ -27,6 +28,11 @@ DEFAULT_ECONOMICS: Final = Economics.constant(DEFAULT_COST_EUR, DEFAULT_VALUE_EU
 # Dagster and MLflow use a path unquoted in the address of a SQLite file, Spark in a list of folders.
 _UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 _YES, _NO = ("1", "true", "yes", "on", "required"), ("0", "false", "no", "off")
+_WHY: Final = {"LEARNING_ROWS": " (fewer hold too few subscribers to fit a model on)"}
+_AS_GIVEN: Final = (
+    "source", "source_query", "source_watermark", "mlflow_uri", "mlflow_artifacts", "ledger_url", "spark_master",
+    "spark_memory", "public_url", "ui_url", "revision",
+)  # fmt: skip
 N = TypeVar("N", bound=float | None)
 T = TypeVar("T")
 
@@ -57,6 +63,7 @@ class Settings:
         threshold: `BANK_THRESHOLD`, who is called: above break-even (`profit`) or from the model's best F1 on (`f1`).
         search: `BANK_SEARCH`, `default` (hyper-parameters as they stand) or `full` (tuned by Optuna).
         search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
+        learning_rows: `BANK_LEARNING_ROWS`, contacts that a fit uses at most; of more it draws a weighted sample.
         candidates: `BANK_CANDIDATES`, recipes that a search compares, `algorithm/sampler,…`; empty for all.
         probation: `BANK_PROBATION`, whether the default recipe decides, and is marked, until a first model is promoted.
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
@@ -98,6 +105,7 @@ class Settings:
     threshold: str = "profit"
     search: str = "default"
     search_minutes: float = 20.0
+    learning_rows: int = LEARNING_ROWS
     candidates: tuple[str, ...] = ()
     probation: bool = True
     train_nightly: bool = False
@@ -165,7 +173,7 @@ def number(env: Mapping[str, str], name: str, default: N, low: float, high: floa
         return number_within(text, low, high, is_whole=is_whole, is_money=name.endswith("_EUR"))
     except NumberError as error:
         without = "none" if default is None else f"the default {default:,.15g}"
-        raise SettingsError(f"{PREFIX}{name}: {error}; unset it for {without}.") from error
+        raise SettingsError(f"{PREFIX}{name}: {error}{_WHY.get(name, '')}; unset it for {without}.") from error
 
 
 def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -252,16 +260,9 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     defaults = defaults.at(_home(env, defaults.home))
     return Settings(
         home=defaults.home,
-        source=env.get(PREFIX + "SOURCE") or defaults.source,
-        source_query=env.get(PREFIX + "SOURCE_QUERY") or defaults.source_query,
-        source_watermark=env.get(PREFIX + "SOURCE_WATERMARK") or defaults.source_watermark,
+        **{name: env.get(PREFIX + name.upper()) or getattr(defaults, name) for name in _AS_GIVEN},
         source_password=secret_text(env, "SOURCE_PASSWORD"),
         pull_cron=_cron(env, defaults.pull_cron),
-        mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or defaults.mlflow_uri,
-        mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or defaults.mlflow_artifacts,
-        ledger_url=env.get(PREFIX + "LEDGER_URL") or defaults.ledger_url,
-        spark_master=env.get(PREFIX + "SPARK_MASTER") or defaults.spark_master,
-        spark_memory=env.get(PREFIX + "SPARK_MEMORY") or defaults.spark_memory,
         economics=Economics.constant(
             number(env, "COST_EUR", DEFAULT_COST_EUR, 0.01, 100_000),
             number(env, "VALUE_EUR", DEFAULT_VALUE_EUR, 0.01, MAXIMUM_EUR),
@@ -271,6 +272,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         threshold=_choice(env, "THRESHOLD", defaults.threshold, ("profit", "f1")),
         search=_choice(env, "SEARCH", defaults.search, ("default", "full")),
         search_minutes=number(env, "SEARCH_MINUTES", defaults.search_minutes, 0.1, 1_440),
+        learning_rows=whole(env, "LEARNING_ROWS", defaults.learning_rows, MINIMUM_LEARNING_ROWS, 10**9),
         candidates=names(env, "CANDIDATES"),
         probation=flag(env, "PROBATION", defaults.probation),
         train_nightly=flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
@@ -285,8 +287,6 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
         alert_routes=_read("ALERT_ROUTES", routes_of, names(env, "ALERT_ROUTES")),
-        public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
-        ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         feedback=feedback,
         quiet_days=number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),
         sensors_running=flag(env, "SENSORS_RUNNING", defaults.sensors_running),
@@ -295,6 +295,5 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         simulated_rows=whole(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 10**10),
         spontaneous_share=number(env, "SPONTANEOUS_SHARE", defaults.spontaneous_share, 0, 1),
         seed=whole(env, "SEED", defaults.seed, 0, 2**31 - 1),
-        revision=env.get(PREFIX + "REVISION") or defaults.revision,
         contract=_read("CONTRACT", load_contract, env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT),
     )

@@ -44,6 +44,15 @@ def test_a_refused_setting_says_what_holds_without_it(name, without):
     assert load_settings({"BANK_BUDGET_EUR": " "}).budget_eur is None
 
 
+@pytest.mark.parametrize("text", ["0", "-1", "10", "many", "2e5"])
+def test_a_learning_set_too_small_to_learn_from_is_refused_with_the_reason(text):
+    with pytest.raises(
+        SettingsError, match=r"LEARNING_ROWS: .*from 1,000 to .*, found .*too few subscribers.*200,000[.]"
+    ):
+        load_settings({"BANK_LEARNING_ROWS": text})
+    assert load_settings({"BANK_LEARNING_ROWS": "1000"}).learning_rows == 1_000
+
+
 def test_the_contact_policy_is_a_file(tmp_path):
     assert load_settings({}).contact_policy.one_open_list
     (path := tmp_path / "policy.yaml").write_text("contacts: {at_most: 3, in_days: 30}\n")

@@ -84,7 +84,7 @@ def _record(ledger: Engine, ids: Any, rng: np.random.Generator) -> None:
             chosen = rng.choice(ids, CUSTOMERS // 5, replace=False) if is_open else ids
             ahead = rng.integers(0, 30, len(chosen)) if is_open else -rng.integers(1, 365, len(chosen))
             of = list(zip(chosen.tolist(), (DAY + ahead).astype(str).tolist(), strict=True))
-            request = {"holdout_seed": list_id, "file_sha256": list_id}
+            request = {"holdout_seed": list_id, "file_sha256": list_id, "last_day": max(day for _, day in of)}
             made = {**MADE, "id": list_id, "created_at": AT, "name": list_id, "request": request}
             connection.execute(insert(campaign_lists), [made])
             rows = [

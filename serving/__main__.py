@@ -14,9 +14,10 @@ from typing import Final
 
 from bank_assets.contract.values import NumberError, iso_day, number_within
 from bank_assets.landing.contract_in_use import check_contract
-from bank_assets.ledger import accounts, chain, decisions, events
+from bank_assets.ledger import accounts, chain, events
 from bank_assets.ledger.engine import LedgerError, open_ledger, opened_ledger, upgrade, writing
 from bank_assets.settings import SettingsError
+from bank_assets.store.personal_files import Erased
 from serving.settings import ServingSettings, load_serving_settings
 
 STARTUP_FAILURE: Final = 3  # exit code when the app did not start; its log says why
@@ -70,9 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     cover.set_defaults(run=_cover)
     erase = commands.add_parser(
         "erase",
-        help="remove customers' data from the record",
-        description="Says how many records would lose their customer's data, and removes it only when that is "
-        "confirmed: at the prompt of a terminal, or by --yes.",
+        help="remove customers' data from ledger and files",
+        description="Says how many records and files would lose their customer's data, and removes it only when that "
+        "is confirmed: at the prompt of a terminal, or by --yes. May be repeated after an interruption.",
     )
     erase.add_argument("--contact-id", help="everything about this contact")
     erase.add_argument("--customer-id", help="everything about this person, whatever the contact")
@@ -171,19 +172,26 @@ def _cover(parsed: argparse.Namespace, settings: ServingSettings) -> int:
 
 
 def _erase(parsed: argparse.Namespace, settings: ServingSettings) -> int:
+    from serving.dependencies import personal_data
+
     engine = open_ledger(settings.platform.ledger_url)
     before = None if parsed.decided_before is None else _day("--decided-before", parsed.decided_before)
     whose = {"contact_id": parsed.contact_id, "customer_id": parsed.customer_id, "decided_before": before}
-    n = decisions.count_to_erase(engine, **whose)
-    print(f"{n} records would lose their customer's data for good")  # noqa: T201
-    if n == 0:
+    data = personal_data(settings, engine)
+    found = data.count(**whose)
+    print(f"{_shown(found)} would lose their customer's data for good")  # noqa: T201
+    if not any(found):
         return 0
     if not parsed.yes and not (sys.stdin.isatty() and input("erase it? (yes/no) ").strip().lower() == "yes"):
         print("dry run: nothing was erased; add --yes to erase")  # noqa: T201
         return 0
-    erased = decisions.erase(engine, actor=getpass.getuser(), reason=parsed.reason, **whose)
-    print(f"erased {erased} records")  # noqa: T201
+    erased = data.erase(actor=getpass.getuser(), reason=parsed.reason, **whose)
+    print(f"erased {_shown(erased)}")  # noqa: T201
     return 0
+
+
+def _shown(erased: Erased) -> str:
+    return f"{erased.records} records and {erased.files} files"
 
 
 def _day(option: str, text: str) -> date:

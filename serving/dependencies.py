@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from litestar.di import Provide
+from sqlalchemy import Engine
 
 from bank_assets.core.economics.contact_policy import NO_POLICY
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.landing.register import latest_of
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.store import list_designs
 from bank_assets.store.call_lists import FOLDER as CALL_LISTS
 from bank_assets.store.call_lists import CallListFiles
-from bank_assets.store.campaign_files import FOLDER, CampaignFiles
+from bank_assets.store.campaign_files import FOLDER, UPLOADS, CampaignFiles
 from bank_assets.store.list_designs import ListDesigns
+from bank_assets.store.personal_files import PersonalData
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallListService
 from serving.campaigns.desk import PlanDesk
@@ -47,7 +50,7 @@ class Services:
         platform, bundles = settings.platform, settings.bundles
         lists, nightly = CallListFiles(bundles / CALL_LISTS), CallListFiles(platform.reports / CALL_LISTS)
         files = CampaignFiles(
-            lambda: {name: one.path for name, one in latest_of(platform.warehouse, FOLDER).items()}, bundles / "uploads"
+            lambda: {name: one.path for name, one in latest_of(platform.warehouse, FOLDER).items()}, bundles / UPLOADS
         )
         self.settings = settings
         self.ledger = open_ledger(platform.ledger_url, migrate=False)
@@ -77,12 +80,20 @@ class Services:
         self.lifecycle = Lifecycle()
         self.reports = Reports(platform.reports)
         designs = ListDesigns(platform.warehouse, platform.feedback)
+        self.personal_data = personal_data(settings, self.ledger)
         self.call_lists = CallListService(
             self.ledger, self.suppressions, files, lists, nightly, designs, self.payloads, settings.code_version
         )
         exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)
         self.lists = Lists(self.ledger, self.store, self.call_lists, exporter, platform.attribution_days)
         self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
+
+
+def personal_data(settings: ServingSettings, ledger: Engine) -> PersonalData:
+    """What an erasure works on."""
+    bundles, platform = settings.bundles, settings.platform
+    lists = bundles / CALL_LISTS, platform.reports / CALL_LISTS
+    return PersonalData(ledger, lists, platform.warehouse / list_designs.FOLDER, bundles / UPLOADS)
 
 
 def providers(services: Services) -> dict[str, Provide]:

@@ -16,6 +16,8 @@ from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import effective_size
 from bank_assets.core.features.contacts import Contacts, LearningData
+from bank_assets.core.training.learning_sample import bounded
+from bank_assets.core.training.recipes import sample_facts
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source, open_from
 from bank_assets.store.contact_store import ContactStore, learning_as_of
@@ -59,6 +61,8 @@ def training_set(
         if config.as_of
         else learning_as_of(contacts.days(months), open_from(settings.landing))
     )
+    limit = settings.learning_rows
+    may_exceed = sum(entry.rows for month, entry in warehouse.manifest(CONTACTS).items() if month in months) > limit
     derived = TRAINING_SET.of(
         warehouse,
         inputs={
@@ -68,14 +72,15 @@ def training_set(
             "told": warehouse.digests(REPORTED_OUTCOMES.name),
         }
         | weighing([name for name in contacts.lists(months) if name < str(as_of)]),
-        settings={"as_of": str(as_of), **contract_setting(settings.contract)},
+        settings={"as_of": str(as_of), **contract_setting(settings.contract)}
+        | ({"learning_rows": limit} if may_exceed else {}),
     )
 
     def work() -> Made:
-        known = contacts.read(months, as_of)
+        known = contacts.read(months, as_of, with_persons=may_exceed)
         learnable = known.rows(known.known_as_of(as_of))
         context.log.info("training set of %d contacts before %s", len(learnable), as_of)
-        data = known.learning_data(as_of)
+        data = bounded(known.learning_data(as_of), limit, learnable.contact_ids, learnable.customer_ids)
         facts = _facts(data, landed_source(settings.landing))
         facts |= {"months": months, "rare": rare_categories(learnable)}
         return Made(pa.table(data.to_columns(learnable.contact_ids)), facts)
@@ -85,7 +90,10 @@ def training_set(
 
 def _facts(data: LearningData, source: Source | None) -> dict[str, Any]:
     size = {} if data.weights is None else {"effective_rows": round(effective_size(data.weights))}
-    return size | {
+    sample = {"sample": facts} if (facts := sample_facts(data)) else {}
+    return {
+        **size,
+        **sample,
         "as_of": str(data.as_of),
         "subscription_rate": float(np.average(data.is_subscribed, weights=data.weights)),
         "source": source.label if source else "deliveries",
@@ -98,7 +106,8 @@ def _facts(data: LearningData, source: Source | None) -> dict[str, Any]:
 def _headline(stored: Mapping[str, Any]) -> dict[str, Any]:
     counts = {"months": len(stored["months"]), "rare_categories": len(stored["rare"])}
     shown = ("as_of", "subscription_rate", "effective_rows")
-    return {name: stored[name] for name in shown if name in stored} | counts
+    sample = {f"sample_{name}": value for name, value in stored.get("sample", {}).items()}
+    return {name: stored[name] for name in shown if name in stored} | counts | sample
 
 
 def rare_categories(contacts: Contacts, minimum: int = 50) -> list[str]:

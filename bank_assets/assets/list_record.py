@@ -1,7 +1,7 @@
 """The call lists of the pipeline on record: every row as a decision, each content once."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from bank_assets.ledger.contact_history import PIPELINE
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import ListScores, csv_of
 from bank_assets.store.campaign_files import FOLDER
-from bank_assets.store.decision_records import rows_of_list
+from bank_assets.store.decision_records import made_under, rows_of_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ def put_on_record(engine: Engine, made: PlannedList, campaign: Campaign, contrac
     before = campaigns.latest_version(engine, made.name, PIPELINE)
     if before is not None and before.request["rows_sha256"] == digest:
         return before.id
-    list_id = new_id()
+    list_id, facts = new_id(), made.facts
+    read = {"file_sha256": facts["sha256"], "rows_sha256": digest, "rows_rejected": facts["n_rejected"]}
     version = CampaignList(
         id=list_id,
         actor=PIPELINE,
@@ -62,29 +63,10 @@ def put_on_record(engine: Engine, made: PlannedList, campaign: Campaign, contrac
         model_version=made.scores.model_version,
         model_digest=made.scores.model_digest,
         economics=economics.to_dict(),
-        request=_request(made, digest),
+        request=made_under(made.plan, made.settings, made.scores, **read),
         summary={name: part for name, part in made.plan.summary().items() if name != "curve"},
         content_digest=hashlib.sha256(csv_of(made.plan, made.scores, list_id)).hexdigest(),
         content_path=made.file,
         revises=None if before is None else before.id,
     )
     return campaigns.keep_list(engine, version, rows, recorded).id
-
-
-def _request(made: PlannedList, digest: str) -> dict[str, Any]:
-    """What the list was made under, as lists of the campaign page state it."""
-    settings = made.settings
-    return {
-        "file_sha256": made.facts["sha256"],
-        "rows_sha256": digest,
-        "budget_eur": settings.limits.budget_eur,
-        "capacity": settings.limits.capacity,
-        "rules": asdict(settings.rules),
-        "holdout_share": settings.holdout_share,
-        "holdout_seed": made.name,
-        "learning": asdict(settings.learning),
-        "suppression_sha256": settings.suppression.digest,
-        "as_of": made.scores.as_of,
-        "last_day": str(max(made.scores.contact_date)),
-        "rows_rejected": made.facts["n_rejected"],
-    }

@@ -35,7 +35,7 @@ from bank_assets.core.training.folds import (
     resampled_fold,
     time_folds,
 )
-from bank_assets.core.training.recipes import Recipe
+from bank_assets.core.training.recipes import Recipe, sample_facts
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
@@ -189,6 +189,7 @@ def assemble_bundle(
         run_id,
         git_revision(settings.revision),
         data.contract,
+        sample_facts(data, fit.recipe.half_life_days),
     )
     parts = BundleParts(
         recipe=fit.recipe,

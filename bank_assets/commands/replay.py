@@ -114,6 +114,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             candidates=settings.candidates,
             probation=settings.probation,
             objective=settings.objective,
+            learning_rows=settings.learning_rows,
             learning=LearningBudget(args.learning_share, args.learning_minimum),
             **{name: getattr(args, name) for name in ARGUMENTS},
         )

@@ -17,7 +17,7 @@ from typing import Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.feeds import FEEDS
-from bank_assets.contract.reading import codec_of, encoding_of, read_rows
+from bank_assets.contract.reading import codec_of, encoding_of, holds_field, read_rows
 from bank_assets.contract.values import escaped
 from bank_assets.landing.formats import DeliveryUnreadable
 from bank_assets.landing.header import DeliveryRefused
@@ -25,7 +25,6 @@ from bank_assets.landing.register import Delivery, Withdrawal, append_withdrawal
 from bank_assets.store.locks import locked
 
 REASON: Final = "reason"
-_AROUND: Final = frozenset({b"", *(bytes([sign]) for sign in b';,|\t" \r\n')})  # what may stand beside a field
 
 
 def withdraw(warehouse: Path, asked: Withdrawal) -> Withdrawal | None:
@@ -108,10 +107,4 @@ def _holds(delivery: Delivery, contact_id: str) -> bool:
     except UnicodeEncodeError:
         return False
     with delivery.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        at = content.find(sent)
-        while at >= 0:
-            end = at + len(sent)
-            if {content[max(at - 1, 0) : at], content[end : end + 1]} <= _AROUND:
-                return True
-            at = content.find(sent, at + 1)
-    return False
+        return holds_field(content, sent)

@@ -25,13 +25,13 @@ _BINDING: Final = frozenset({"salt", "person_hash", "event_seq"})
 @cache
 def _columns_of(table: Table) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Names of all columns, of those that hold facts, and of those that name a person."""
-    names, personal = tuple(c.name for c in table.columns), person_columns(table)
+    names, personal = tuple(c.name for c in table.columns), tuple(table.c[key].name for key in person_keys(table))
     return names, tuple(name for name in names if name not in {*personal, *_BINDING}), personal
 
 
-def person_columns(table: Table) -> tuple[str, ...]:
-    """Names of the columns that name a person."""
-    return tuple(c.name for c in table.columns if c.info.get("personal"))
+def person_keys(table: Table) -> tuple[str, ...]:
+    """Keys of the columns that name a person."""
+    return tuple(c.key for c in table.columns if c.info.get("personal"))
 
 
 def person_hash(salt: str, ids: Iterable[str | None]) -> str:
@@ -41,7 +41,7 @@ def person_hash(salt: str, ids: Iterable[str | None]) -> str:
 
 def bound(table: Table, rows: Sequence[Mapping[str, Any]], event_seq: int) -> list[dict[str, Any]]:
     """Rows to insert, by column key, with the number of their event and, if they name a person, salt and hash."""
-    keys = [table.columns[i].key for i, c in enumerate(table.columns) if c.info.get("personal")]
+    keys = person_keys(table)
     if not keys:
         return [{**row, "event_seq": event_seq} for row in rows]
     salts = os.urandom(16 * len(rows)).hex()

@@ -12,9 +12,14 @@ from sqlalchemy import Connection, Engine, func, or_, select
 from bank_assets.ledger import events, list_rows
 from bank_assets.ledger.blocks import NO_ROWS, ListRows, blocks_of
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
-from bank_assets.ledger.contact_history import chunks
+from bank_assets.ledger.contact_history import HOLDOUT, chunks
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
+from bank_assets.ledger.list_life import CALLS
+
+HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
+HOLDOUT_FILE: Final = f"-{HOLDOUT}.csv"  # after the id of a list; files of calls have any name
+ERASED: Final = "list.erased"  # kind of the event about a file that lost rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +123,35 @@ def get_list(engine: Engine, list_id: str) -> CampaignList | None:
     """One call list by id, or None."""
     found = read(engine, _LISTS.where(campaign_lists.c.id == list_id))
     return CampaignList(**found[0]._asdict()) if found else None
+
+
+def file_digest(engine: Engine, kept: CampaignList, group: str) -> str | None:
+    """SHA-256 that the file of a group must have, after the last erasure; None where none is on record."""
+    recorded = kept.content_digest if group == CALLS else kept.request.get(HOLDOUT_DIGEST)
+    found = [one.content for one in events.of(engine, kept.id) if one.kind == ERASED and one.content["group"] == group]
+    return str(found[-1]["content_digest"]) if found else recorded
+
+
+def list_of_file(engine: Engine, name: str) -> tuple[CampaignList, str] | None:
+    """The list on record whose file has a name, with its group; None if there is none."""
+    of_holdout = name.removesuffix(HOLDOUT_FILE)
+    group, is_it = CALLS, campaign_lists.c.content_path == name
+    if of_holdout != name:
+        group, is_it = HOLDOUT, campaign_lists.c.id == of_holdout
+    found = read(engine, _LISTS.where(is_it).limit(1))
+    return (CampaignList(**found[0]._asdict()), group) if found else None
+
+
+def file_erased(engine: Engine, name: str, before: str, now: str, actor: str) -> None:
+    """Record the new digest of a list's file from which an erasure takes rows.
+
+    The digest of a file that was changed otherwise before is not recorded, so that its list stays refused.
+    """
+    found = list_of_file(engine, name)
+    if found is not None and file_digest(engine, *found) == before:
+        content = {"group": found[1], "content_digest": now}
+        with writing(engine) as connection:
+            events.append(connection, kind=ERASED, subject=found[0].id, content=content, actor=actor)
 
 
 def latest_version(engine: Engine, name: str, actor: str) -> CampaignList | None:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, false, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, false, or_, select, tuple_, union
 
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
-from bank_assets.ledger.models import decisions, payloads
+from bank_assets.ledger.models import decisions, outcomes, payloads
 from bank_assets.ledger.records import CursorError, Decision, FoundRow, RowId, row_of
 
 Conditions = list[ColumnElement[bool]]
-FEEDS: Final = (dispositions, subscriptions)  # tables of what came back, whose rows an erasure keeps without a person
+# Tables of what came back, whose rows an erasure keeps without a person.
+FEEDS: Final = (dispositions, subscriptions, outcomes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,40 @@ class Person:
         """
         if "contact_id" not in table.c:
             return table.c.customer_id == self.customer_id
+        if "customer_id" not in table.c:
+            return table.c.contact_id.in_(self.contact_ids)
         is_contact = and_(table.c.contact_id.in_(self.contact_ids), table.c.customer_id.is_(None))
         return or_(table.c.customer_id == self.customer_id, is_contact)
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose rows an erasure takes out of files: a contact's, those of a customer's contacts, or all before a day."""
+
+    contact_ids: frozenset[str] = frozenset()
+    customer_id: str | None = None
+    before: str = ""  # ISO day
+
+    @classmethod
+    def find(
+        cls, engine: Engine, *, contact_id: str | None, customer_id: str | None, decided_before: date | None
+    ) -> Whose:
+        """Look up the contacts of a customer, which must not be erased yet."""
+        with engine.connect() as connection:
+            person = Person.find(connection, customer_id)
+        ids = person.contact_ids if person else filter(None, [contact_id])
+        return cls(frozenset(ids), customer_id, decided_before.isoformat() if decided_before else "")
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Every identifier."""
+        return self.contact_ids | {self.customer_id} if self.customer_id is not None else self.contact_ids
+
+    def is_of(self, contact_id: str, customer_id: str) -> bool:
+        """Whether a row is theirs; lists without a customer repeat the contact, or leave it empty."""
+        if self.customer_id is None or customer_id in ("", contact_id):
+            return contact_id in self.contact_ids
+        return customer_id == self.customer_id
 
 
 def on_singles(
@@ -140,7 +173,7 @@ def to_erase(
     about: dict[Table, Conditions] = {table: [] for table in (payloads, list_rows, *FEEDS)}
     for table, where in about.items():
         if contact_id is not None:
-            where.append(table.c.get("contact_id", table.c.customer_id) == contact_id)
+            where.append(table.c["contact_id" if "contact_id" in table.c else "customer_id"] == contact_id)
         if person is not None:
             where.append(person.rows_in(table))
     if decision_id is not None:
@@ -153,9 +186,9 @@ def to_erase(
         lists = select(campaign_lists.c.id).where(campaign_lists.c.created_at < midnight)
         about[list_rows].append(list_rows.c.list_id.in_(lists))
     for table in FEEDS:
-        of_feed: Conditions = [table.c.salt.is_not(None)]  # not erased yet
+        of_feed: Conditions = [table.c.salt.is_not(None) | table.c.person_hash.is_(None)]  # not erased yet
         if decision_id is not None:
-            of_feed.append(false())
+            of_feed.append(false() if table is not outcomes else outcomes.c.decision_id == decision_id)
         if decided_before is not None:
             of_feed.append(table.c.recorded_at < midnight)
         about[table] += of_feed

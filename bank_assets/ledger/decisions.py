@@ -14,13 +14,13 @@ from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Engine, Table, and_, delete, func, select
 
-from bank_assets.ledger import chain, events, list_rows
+from bank_assets.ledger import chain, events, idempotency, list_rows
 from bank_assets.ledger.campaign_models import list_erasures
 from bank_assets.ledger.campaign_models import list_rows as rows_of_lists
 from bank_assets.ledger.chain import RECORDS
 from bank_assets.ledger.criteria import FEEDS, Conditions, Cursor, Person, on_rows, on_singles, to_erase
 from bank_assets.ledger.digests import CHAINED, hash_in_order, payload_hash
-from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
+from bank_assets.ledger.engine import LedgerError, read, shed_log, utc_now, writing
 from bank_assets.ledger.models import decisions, erasures, payloads
 from bank_assets.ledger.records import Decision, DecisionPage, Draft, FoundRow, row_of
 
@@ -202,9 +202,10 @@ def erase(
 ) -> int:
     """Remove a customer's data but keep the records, with the erasure on record; the chains still verify.
 
-    Decisions, single or of lists, lose their payload, and what came back from calls and books loses its ids. Give a
-    contact, a person, a decision, or a day (UTC) before which they are erased (retention). The reason is for the
-    auditor and must hold no personal data. Returns how many records were emptied.
+    Decisions, single or of lists, lose their payload, and what came back from calls and books loses its ids. Answers
+    kept for a repetition that name them are removed. Objections stay, so that nobody is called again. Give a contact, a
+    person, a decision, or a day (UTC) before which they are erased (retention). The reason is for the auditor and must
+    hold no personal data. Returns how many records were emptied. Files: `store.personal_files`.
 
     Raises:
         ValueError: no criterion was given (that would erase everything), or `decided_before` lies in the future.
@@ -223,6 +224,10 @@ def erase(
             event.insert(erasures, [{"decision_id": i, **note} for i in ids])
             event.insert(list_erasures, [{"list_id": list_id, "row": row, **note} for list_id, row in rows])
             n_reports = sum(event.erase(table, and_(*about[table])) for table in FEEDS)
+        named = {*ids, *(f"{list_id}.{row}" for list_id, row in rows)} if decided_before is None else set()
+        named |= set(person.contact_ids if person else filter(None, [contact_id]))
+        idempotency.erase(connection, named, decided_before)
+    shed_log(engine)
     return len(ids) + len(rows) + n_reports
 
 

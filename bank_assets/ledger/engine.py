@@ -25,6 +25,7 @@ from bank_assets.store.locks import try_lock
 BUSY_SECONDS: Final = 30  # how long a SQLite writer waits for another one
 # WAL pages (4 KiB) until a commit moves them into the database; SQLite's 1,000 cause more, shorter pauses.
 CHECKPOINT_PAGES: Final = 4_000
+_SHED_MS: Final = 1_000  # how long writers wait for readers while the log is emptied
 _WRITE: Final = "bank_ledger_write"
 _MIGRATION_LOCK: Final = 5_220_222  # key of the PostgreSQL advisory lock that lets one process migrate at a time
 LOCK_SECONDS: Final = 2  # how long a migration may keep others waiting for a table before it gives up
@@ -76,7 +77,9 @@ def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
     # The driver would begin transactions late and DEFERRED; `_sqlite_begin` begins them instead.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
+    # secure_delete overwrites what is erased; many builds have it on anyway.
+    pragmas = "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"
+    for pragma in (*pragmas, f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -99,6 +102,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that may write; on SQLite it takes the write lock at its start, so that it waits for its turn."""
     with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
         yield connection
+
+
+def shed_log(engine: Engine) -> None:
+    """Empty the write-ahead log of SQLite, in which erased rows would stay for a while, unless readers hold it."""
+    if engine.dialect.name == "sqlite":
+        connection = engine.raw_connection()
+        try:
+            for pragma in (f"busy_timeout={_SHED_MS}", "wal_checkpoint(TRUNCATE)", f"busy_timeout={BUSY_SECONDS}000"):
+                connection.cursor().execute(f"PRAGMA {pragma}")
+        finally:
+            connection.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Table, or_, select
+from sqlalchemy import Connection, RowMapping, Table, func, or_, select
 
 from bank_assets.ledger.bound_rows import BOUND, row_digest, statement
 from bank_assets.ledger.events import COVERED, GENESIS, Link, event_hash, uncovered
@@ -164,7 +164,7 @@ class _Rows:
                     self.faults.append((seq, f"{name}: a row that event {event['seq']} changed or removed is back."))
         for name, counts in content.get("erased", {}).items():
             for seq, n in counts.items():
-                self.erased[name, int(seq)] -= n
+                self.erased[name, int(seq) if seq else None] -= n
         if event["kind"] == COVERED:
             for table in BOUND:
                 self.waiting.pop((table.name, None), None)
@@ -180,12 +180,15 @@ class _Rows:
         for (name, seq), n in self.erased.items():
             if n:
                 what = "lost their person without" if n > 0 else "have their person back after"
-                self.faults.append((seq, f"{name}: {abs(n)} rows of event {seq} {what} an erasure on record."))
+                self.faults.append((seq, f"{name}: {abs(n)} rows {_of(seq)} {what} an erasure on record."))
         return min(self.faults, key=lambda fault: fault[0] or 0, default=(None, ""))
 
     def _outside(self, table: Table, last: int) -> None:
         """Rows that belong to no event, and rows that name one that does not exist."""
         digests, group = uncovered(self.connection, table, self.old_salt), (table.name, None)
+        if digests and "salt" in table.c:
+            emptied = select(func.count()).where(table.c.event_seq.is_(None), table.c.salt.is_(None))
+            self.erased[group] += self.connection.execute(emptied.where(table.c.person_hash.is_not(None))).scalar_one()
         if group in self.waiting:
             self.waiting[group][0].extend(digests)
         elif digests:
@@ -195,8 +198,12 @@ class _Rows:
             self.faults.append((None, f"{table.name}: expected rows of events up to {last}, found one of event {seq}."))
 
 
+def _of(seq: int | None) -> str:
+    return "without an event" if seq is None else f"of event {seq}"
+
+
 def _differ(name: str, seq: int | None, digests: Sequence[str], stated: dict[str, Any] | None) -> str:
-    of_event = "without an event" if seq is None else f"of event {seq}"
+    of_event = _of(seq)
     if stated is not None:
         return (
             f"expected {stated['n']} rows of {name} {of_event} with digest {stated['digest']}, found {len(digests)} "

@@ -26,14 +26,17 @@ from sqlalchemy import (
     Engine,
     RowMapping,
     Table,
+    Text,
+    cast,
     delete,
     func,
     insert,
+    literal,
     select,
     update,
 )
 
-from bank_assets.ledger.bound_rows import BOUND, bound, person_columns, row_digest, statement
+from bank_assets.ledger.bound_rows import BOUND, bound, person_hash, person_keys, row_digest, statement
 from bank_assets.ledger.engine import read, utc_now
 from bank_assets.ledger.models import canonical_json, event_head, events, ledger_head
 
@@ -107,11 +110,18 @@ class Recording:
 
     def erase(self, table: Table, where: ColumnElement[bool]) -> int:
         """Remove ids and salt from rows, whose facts stay covered by the events that recorded them."""
+        ids = [table.c[key] for key in person_keys(table)]
+        erased = literal("erased:").concat(cast(table.c.id, Text))  # where NULL is no value
+        gone = {**{one: None if one.nullable else erased for one in ids}, table.c.salt: None}
+        # Rows of a release without events get the hash by which the migration's event covers them.
+        old = self.connection.execute(select(table.c.id, *ids).where(where, table.c.person_hash.is_(None))).all()
+        for row_id, *named in old:
+            values = {**gone, table.c.person_hash: person_hash(self._old_salt, named)}
+            self.connection.execute(update(table).where(table.c.id == row_id).values(values))
         where &= table.c.salt.is_not(None)
         counts = select(table.c.event_seq, func.count()).where(where).group_by(table.c.event_seq)
-        found = {str(seq): n for seq, n in self.connection.execute(counts)}
+        found = {str(seq): n for seq, n in self.connection.execute(counts)} | ({"": len(old)} if old else {})
         if found:
-            gone = {table.columns[name]: None for name in (*person_columns(table), "salt")}
             self.connection.execute(update(table).where(where).values(gone))
             self.content.setdefault("erased", {})[table.name] = found
         return sum(found.values())

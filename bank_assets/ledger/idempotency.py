@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, delete, insert, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, null, select, update
 from sqlalchemy.exc import IntegrityError
 
+from bank_assets.contract.reading import holds_any
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.models import idempotency_keys
 
@@ -23,7 +27,7 @@ class Claimed:
 
     request_hash: str
     status: int | None = None  # None while that request is being answered
-    answer: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None  # None once it is erased
 
 
 def claim(engine: Engine, actor: str, key: str, request_hash: str) -> Claimed | None:
@@ -56,6 +60,21 @@ def keep(engine: Engine, actor: str, key: str, status: int, answer: dict[str, An
     """Keep the answer to the request that claimed a key."""
     with writing(engine) as connection:
         connection.execute(update(idempotency_keys).where(*_is(actor, key)).values(status=status, answer=answer))
+
+
+def erase(connection: Connection, ids: Collection[str], made_before: date | None) -> None:
+    """Remove the answers that hold one of some ids, or were made before a day; their keys stay claimed."""
+    query = select(idempotency_keys).where(idempotency_keys.c.answer.is_not(None))
+    day = "" if made_before is None else made_before.isoformat()
+    found = connection.execute(query, execution_options={"yield_per": 10})
+    gone = [_is(row.actor, row.key) for row in found if row.created_at < day or holds_any(_text_of(row.answer), ids)]
+    for key in gone:
+        connection.execute(update(idempotency_keys).where(*key).values(answer=null()))
+
+
+def _text_of(answer: dict[str, Any]) -> bytes:
+    """Headers and body of an answer, as `serving.web.idempotency` packs them."""
+    return repr(answer["headers"]).replace("/", " ").encode() + zlib.decompress(base64.b64decode(answer["body"]))
 
 
 def release(engine: Engine, actor: str, key: str) -> None:

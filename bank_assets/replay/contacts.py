@@ -6,7 +6,7 @@ Rows outside the contract are left out and counted; validating deliveries is the
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def read_history(source: Source, settings: Settings) -> History:
     contract = settings.contract
     judged = (contract.contact_date, *contract.payload)
     rules = RowRules(tuple(ColumnRule(column, signs=contract.signs(column)) for column in judged))
-    verdict = rules.judge(_columns(source, settings))
+    verdict = rules.judge(columns := _columns(source, settings))
     ids, usable = verdict.plain(contract.contact_id), np.flatnonzero(verdict.is_kept)
     kept = usable[~pd.Series(ids[usable]).duplicated(keep="last").to_numpy()]
     if not len(kept):
@@ -50,7 +50,10 @@ def read_history(source: Source, settings: Settings) -> History:
     arrived = np.where(np.isin(outcome.astype(str), YES_NO), dates, np.datetime64("NaT", "D"))
     frame = {column.source: verdict.plain(column)[kept] for column in contract.payload}
     known_on = usable_from(dates, arrived.astype("datetime64[D]"))
-    contacts = Contacts(ids[kept], frame, dates, known_on, outcome == "yes", contract).in_time_order()
+    contacts = Contacts(ids[kept], frame, dates, known_on, outcome == "yes", contract)
+    if contract.customer_id != contract.contact_id and contract.customer_id.source in columns:
+        contacts = replace(contacts, customer_ids=columns[contract.customer_id.source].rows[kept])
+    contacts = contacts.in_time_order()
     return History(contacts, source, _digest(contacts), len(ids) - len(kept))
 
 

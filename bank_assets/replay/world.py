@@ -17,9 +17,10 @@ from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
 from bank_assets.core.features.as_of import plan_statistics
-from bank_assets.core.features.contacts import Contacts, LearningData, ScoredContacts
+from bank_assets.core.features.contacts import LEARNING_ROWS, Contacts, LearningData, ScoredContacts
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
 from bank_assets.core.quality.objective import PROFIT
+from bank_assets.core.training.learning_sample import permanent_numbers
 
 STEPS: Final = {"day": "D", "week": "W", "month": "M"}  # with the frequency in pandas
 HISTORY_MONTHS: Final = 4  # that come before the first day that is decided, unless another one is given
@@ -45,6 +46,7 @@ class ReplaySettings:
         candidates: recipes that a search of the platform compares, `BANK_CANDIDATES`; empty for all.
         probation: whether its default recipe decides if the first gate refuses, `BANK_PROBATION`.
         objective: what it chooses a recipe by, `BANK_OBJECTIVE`.
+        learning_rows: rows that a fit uses at most, `BANK_LEARNING_ROWS`.
     """
 
     economics: Economics
@@ -59,6 +61,7 @@ class ReplaySettings:
     candidates: tuple[str, ...] = ()
     probation: bool = True
     objective: str = PROFIT
+    learning_rows: int = LEARNING_ROWS
 
     def __post_init__(self) -> None:
         if self.step not in STEPS or self.feedback not in FEEDBACKS:
@@ -115,6 +118,10 @@ class World:
         if settings.feedback == CALLED:  # a copy, which `learn` fills day by day
             learned = np.where(self.is_decided, 0.0, weights_or_ones(ordered.weights, len(ordered)))
             self._contacts = replace(self._contacts, weights=learned)
+        self._sample: tuple[FloatArray, int] | tuple[()] = ()
+        if len(ordered) > settings.learning_rows:
+            numbers = permanent_numbers(ordered.contact_ids, ordered.customer_ids)
+            self._sample = (numbers, settings.learning_rows)
         self._plans = plan_statistics(self.frame, self.dates, self.contract)
         self._features = self._contacts.features() | self._contacts.history(self._plans).rates(self.decided_on)
 
@@ -162,7 +169,7 @@ class World:
     def learning_data(self, as_of: np.datetime64) -> LearningData:
         """Contacts to learn from on a day."""
         learned = (self.dates, self._contacts.known_on, self._contacts.is_subscribed)
-        every = LearningData(self._features, *learned, as_of, self.contract, self._contacts.weights)
+        every = LearningData(self._features, *learned, as_of, self.contract, self._contacts.weights, *self._sample)
         return every.rows(self.known(as_of))
 
     def scored(self, unshifted: FloatArray, as_of: np.datetime64) -> ScoredContacts:

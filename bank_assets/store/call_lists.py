@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,6 +94,33 @@ def spreadsheet_text(text: str) -> str:
 def plain_text(field: str) -> str:
     """The text that `spreadsheet_text` made a field of."""
     return field[1:] if field.startswith("'") and spreadsheet_text(field[1:]) == field else field
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRows:
+    """The rows of a list's CSV file, (n,), with the text of each line."""
+
+    contact_id: list[str]
+    person: list[str]  # the customer, or the contact where none is named
+    contact_date: list[str]
+    _lines: list[bytes]  # the header's first
+
+    @classmethod
+    def of(cls, content: bytes) -> CsvRows:
+        """Read a file; one without contacts has no rows."""
+        head, *rows = csv.reader(io.StringIO(content.decode()))
+        at = {name: place for place, name in enumerate(head)}
+
+        def column(name: str) -> list[str]:
+            return [plain_text(row[at[name]]) for row in rows] if name in at else [""] * len(rows)
+
+        ids = column("contact_id")
+        persons = [person or own for person, own in zip(column(CUSTOMER_ID), ids, strict=True)]
+        return cls(ids, persons, column("contact_date"), content.split(b"\r\n"))
+
+    def only(self, is_kept: Iterable[bool]) -> bytes:
+        """The file with some of its rows."""
+        return b"\r\n".join([self._lines[0], *compress(self._lines[1:], is_kept), b""])
 
 
 class CallListFiles:

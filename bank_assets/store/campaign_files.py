@@ -19,6 +19,7 @@ from bank_assets.contract.values import escaped
 from bank_assets.store.atomic_files import publish, temporary_beside
 
 FOLDER: Final = "campaigns"  # folder of delivered files, in the landing folder
+UPLOADS: Final = "uploads"  # folder of the web app
 DELIVERED: Final = "delivered"
 UPLOADED: Final = "uploaded"
 KEPT_DAYS: Final = 7

@@ -36,21 +36,23 @@ class ContactStore:
         self._contract = contract
         self._designs = ListDesigns(warehouse.root, feedback)
 
-    def read(self, months: Sequence[str], as_of: np.datetime64 | None = None) -> Contacts:
+    def read(
+        self, months: Sequence[str], as_of: np.datetime64 | None = None, *, with_persons: bool = False
+    ) -> Contacts:
         """Contacts of some months with their latest outcomes and weights, in time order.
 
         A contact that was delivered in two months counts once, at its last arrival. With `as_of`, outcomes are those
-        that were usable on that day, even if they were corrected since.
+        that were usable on that day, even if they were corrected since. The persons are read on request.
         """
-        return self.read_with_feedback(months, as_of)[0]
+        return self.read_with_feedback(months, as_of, with_persons=with_persons)[0]
 
     def read_with_feedback(
-        self, months: Sequence[str], as_of: np.datetime64 | None = None
+        self, months: Sequence[str], as_of: np.datetime64 | None = None, *, with_persons: bool = False
     ) -> tuple[Contacts, Feedback]:
         """Contacts as in `read`, and where their outcomes come from."""
         payload = [column.table for column in self._contract.payload]
         designs, named = self._designs.read(), CUSTOMER_ID in self._contract.identifiers
-        persons = [CUSTOMER_ID] if named and designs else []
+        persons = [CUSTOMER_ID] if named and (designs or with_persons) else []
         rows = self._last_arrivals([*payload, *persons], months)
         outcomes = self._reports()
         if as_of is not None:
@@ -71,7 +73,8 @@ class ContactStore:
         )
         customers = joined[CUSTOMER_ID].fillna("").to_numpy(dtype=object) if persons else None
         weights, chance, feedback = feedback_of(contacts.contact_ids, dates, arrived, designs, as_of, customers)
-        return replace(contacts, weights=weights, propensity=chance).in_time_order(), feedback
+        contacts = replace(contacts, weights=weights, propensity=chance, customer_ids=customers)
+        return contacts.in_time_order(), feedback
 
     def lists(self, months: Sequence[str]) -> list[str]:
         """Names of the lists that weigh outcomes of some months, for fingerprints; none if every outcome weighs 1."""

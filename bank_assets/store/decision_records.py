@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import Rows
-from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
+from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.feature_set import is_stale, plans_by_day
@@ -84,6 +86,26 @@ def facts_of_list(
         "stale_days": days[is_stale(days, state)].astype(str).tolist(),
         "f1_threshold": float(decision["thresholds"]["f1"]),
         "flags": flags_of_model(facts["model_version"], decision),
+    }
+
+
+def made_under(plan: CallPlan, settings: PlanSettings, scores: ListScores, **read: str | int) -> dict[str, Any]:
+    """What a list is made under, from which its groups can be drawn again; `read` are facts of the file."""
+    days, concerned = np.asarray(scores.contact_date, "datetime64[D]"), plan.is_called | (plan.reason == HELD_OUT)
+    days = days[concerned] if concerned.any() else days
+    return {
+        **read,
+        "first_day": str(days.min()),
+        "last_day": str(days.max()),
+        "budget_eur": settings.limits.budget_eur,
+        "capacity": settings.limits.capacity,
+        "rules": asdict(settings.rules),
+        "contact_policy": settings.policy.to_dict(),
+        "holdout_share": settings.holdout_share,
+        "holdout_seed": plan.list_id,  # of all draws
+        "learning": asdict(settings.learning),
+        "suppression_sha256": settings.suppression.digest,
+        "as_of": scores.as_of,
     }
 
 

@@ -1,7 +1,7 @@
 """The designs of call lists: who was on a list, and with which probability the list would call them.
 
 A bank that calls by its lists learns by them (`core.features.feedback`). Pipeline and web app keep a design with each
-list that they make, before anybody can follow it; files never change, so their names identify what is known.
+list that they make, before anybody can follow it. Only erasures change files, so their names identify what is known.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import compress, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from bank_assets.core.economics.call_plan import EXPLORATION, CallPlan
 from bank_assets.core.economics.exploration import ANSWERS
 from bank_assets.core.economics.suppression import DUPLICATE, RULE_TEXTS, SUPPRESSED
 from bank_assets.core.features.feedback import CALLED, ListDesign
+from bank_assets.ledger.criteria import Whose
 from bank_assets.ledger.randomized import PROPENSITY, answers
 from bank_assets.ledger.records import Decision
 from bank_assets.store.atomic_files import write_atomic
@@ -30,6 +31,9 @@ from bank_assets.store.home_json import read_json
 
 FOLDER: Final = "list_designs"
 _ANSWERS: Final = "-answers-"  # in names of files, before the last sequence number of their decisions
+
+
+_ROWS: Final = ("contact_ids", "contact_dates", "propensity", "is_called", "is_explored", "customer_ids")
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -44,8 +48,8 @@ class _Stored(msgspec.Struct, frozen=True):
     customer_ids: list[str] | None = None  # "" where no person is named
 
     def __post_init__(self) -> None:
-        columns = (self.contact_dates, self.propensity, self.is_called, self.is_explored, self.customer_ids)
-        if {len(column) for column in columns if column is not None} != {len(self.contact_ids)}:
+        columns = (getattr(self, name) for name in _ROWS)
+        if len({len(column) for column in columns if column is not None}) != 1:
             raise ValueError("columns of different lengths")
 
 
@@ -97,6 +101,20 @@ class ListDesigns:
     def read(self) -> list[ListDesign]:
         """The designs of all lists."""
         return [_read(self._folder / name) for name in self.names()]
+
+
+def without(content: bytes, whose: Whose) -> bytes:
+    """A design without some rows; the list itself stays, since outcomes from before the first list teach in full."""
+    stored = msgspec.json.decode(content, type=_Stored)
+    persons = stored.customer_ids or [""] * len(stored.contact_ids)
+    is_kept = [not whose.is_of(*both) for both in zip(stored.contact_ids, persons, strict=True)]
+    if stored.made_at < whose.before:
+        is_kept = [False] * len(is_kept)
+    if all(is_kept):
+        return content
+    rows = {name: getattr(stored, name) for name in _ROWS}
+    kept = {name: None if column is None else list(compress(column, is_kept)) for name, column in rows.items()}
+    return msgspec.json.encode(msgspec.structs.replace(stored, **kept))
 
 
 def _encoded(made: Sequence[Decision]) -> bytes:

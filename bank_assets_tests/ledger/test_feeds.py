@@ -1,11 +1,13 @@
 """Dispositions and subscriptions on record: idempotent, in order, with outcomes and objections in one transaction."""
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
+from sqlalchemy.exc import DBAPIError
 
 from bank_assets.contract.feeds import Disposition, Subscription
 from bank_assets.core.economics.call_plan import HELD_OUT
 from bank_assets.ledger import campaigns, decisions, events, feeds, outcomes
+from bank_assets.ledger.bound_rows import person_hash
 from bank_assets.ledger.campaign_models import list_rows
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.chain import verify
@@ -161,10 +163,11 @@ def test_an_erasure_empties_what_came_back_about_a_person(ledger, draft):
     books = [Subscription("k-1", "2010-11-22"), Subscription("k-2", "2010-11-24"), Subscription("c-2", "2010-11-25")]
     feeds.record_subscriptions(ledger, books, actor="books", source="api")
     whose = {"actor": "dpo", "reason": "request"}
-    assert decisions.count_to_erase(ledger, customer_id="k-1") == 4
-    assert decisions.erase(ledger, customer_id="k-1", **whose) == 4
+    assert decisions.count_to_erase(ledger, customer_id="k-1") == 6
+    assert decisions.erase(ledger, customer_id="k-1", **whose) == 6
     assert decisions.erase(ledger, customer_id="k-1", **whose) == 0
-    assert decisions.erase(ledger, contact_id="c-2", **whose) == 2
+    assert decisions.erase(ledger, contact_id="c-2", **whose) == 3
+    assert {one.contact_id for one in outcomes.export(ledger)} == {None}
     assert [one.customer_id for one in feeds.subscriptions_between(ledger, "2010-11-01", "2010-11-30")] == [
         None,
         "k-2",
@@ -173,4 +176,31 @@ def test_an_erasure_empties_what_came_back_about_a_person(ledger, draft):
     result = verify(ledger)
     assert (result.ok, result.erased) == (True, 1)
     kept = events.latest(ledger, "erasure.recorded").content
-    assert kept["erased"] == {"dispositions": {"1": 1}, "subscriptions": {"2": 1}}
+    assert kept["erased"] == {"dispositions": {"1": 1}, "outcomes": {"1": 1}, "subscriptions": {"2": 1}}
+
+
+@pytest.mark.parametrize("by_hand", ["", "y = 'no'", "person_hash = 'x'", "contact_id = 'c-2'"])
+def test_an_outcome_of_a_release_without_events_is_erased_and_stays_covered(ledger, by_hand):
+    names = "(subject, contact_id, y, arrived_at, recorded_at, actor)"
+    old = f"INSERT INTO outcomes {names} VALUES ('contact:c-1', 'c-1', 'yes', '2010-11-20', '2010-11-20', 'local')"
+    with writing(ledger) as connection:
+        connection.execute(text(old))
+        events.cover(connection, actor="migration", reason="recorded before the chain of events began")
+    assert decisions.erase(ledger, contact_id="c-1", actor="dpo", reason="request") == 1
+    assert decisions.erase(ledger, contact_id="c-1", actor="dpo", reason="request") == 0
+    assert [(one.contact_id, one.y) for one in outcomes.export(ledger)] == [(None, "yes")]
+    assert verify(ledger).ok
+    if by_hand:
+        with pytest.raises(DBAPIError, match="append-only"), writing(ledger) as connection:
+            connection.execute(text(f"UPDATE outcomes SET {by_hand}"))
+
+
+def test_an_old_outcome_that_is_emptied_without_an_erasure_is_a_fault(ledger):
+    names, values = "(subject, contact_id, y, arrived_at, recorded_at, actor)", "('s', 'c-1', 'yes', 'a', 'b', 'local')"
+    with writing(ledger) as connection:
+        connection.execute(text(f"INSERT INTO outcomes {names} VALUES {values}"))
+        events.cover(connection, actor="migration", reason="recorded before the chain of events began")
+        salt = events.lock(connection).salt
+        emptied = "UPDATE outcomes SET subject = 'erased:1', contact_id = NULL, person_hash = :hashed"
+        connection.execute(text(emptied), {"hashed": person_hash(salt, ["s", "c-1"])})
+    assert "1 rows without an event lost their person without an erasure" in verify(ledger).why

@@ -16,6 +16,7 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
 from bank_assets.core.features.feedback import Feedback, Origin
+from bank_assets.core.training.recipes import sample_facts
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.response import ResponseLoop
@@ -83,6 +84,23 @@ def test_the_training_set_holds_the_replay_s_features_and_weights(played):
     np.testing.assert_array_equal(found.weights, wanted.weights)
     for name, column in wanted.features.items():
         np.testing.assert_array_equal(found.features[name], column, name)
+
+
+def test_the_training_set_names_the_sample_that_the_replay_would_draw(played):
+    world, settings = played
+    store, context, digests = Warehouse(settings.warehouse), SimpleNamespace(log=logging.getLogger(__name__)), set()
+    for limit in (101, 100):
+        now = replace(settings, learning_rows=limit)
+        features.training_set.op.compute_fn.decorated_fn(context, features.TrainingSetConfig(), store, now)
+        digests.add(store.entry("training_set", "all").digest)
+    assert len(digests) == 2, "whatever is keyed by the digest is made again under another limit"
+    limited = World(made_contacts(DAYS, 30), replace(world.settings, learning_rows=100))
+    limited._contacts.weights[:] = world._contacts.weights
+    found, wanted = features.read_snapshot(store, UCI), limited.learning_data(AS_OF)
+    np.testing.assert_array_equal(found.data.numbers, wanted.numbers)
+    assert found.data.fit_rows == wanted.fit_rows == 100
+    assert found.metadata["sample"] == sample_facts(wanted)
+    assert found.metadata["sample"]["eligible"] == len(wanted) > found.metadata["sample"]["drawn"] == 100
 
 
 def test_a_contract_that_is_wider_than_its_rows_leaves_the_candidates_as_they_are(played):

@@ -10,6 +10,7 @@ from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
 from bank_assets.store.contact_store import ContactStore, learning_as_of
 from bank_assets.store.warehouse import Warehouse, WarehouseError
+from bank_assets_tests.world.contracts import PERSONS
 
 CALL = date(2020, 1, 10)
 
@@ -61,6 +62,15 @@ def read(store, reported, *more):
     for table, rows in more:
         store.write(table, "2020-02", rows, "f")
     return ContactStore(store, UCI).read(["2020-01"])
+
+
+def test_persons_are_read_on_request(store):
+    named = contacts(("a", 1, CALL), ("b", 1, CALL)).append_column("customer_id", pa.array(["p", None]))
+    store.write("contacts", "2020-01", named, "f")
+    bank = ContactStore(store, PERSONS)
+    assert bank.read(["2020-01"]).customer_ids is None
+    assert bank.read(["2020-01"], with_persons=True).customer_ids.tolist() == ["p", ""]
+    assert ContactStore(store, UCI).read(["2020-01"], with_persons=True).customer_ids is None, "it names nobody"
 
 
 def of(found, contact):

@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import value_text
-from bank_assets.core.economics.call_plan import HELD_OUT
 from bank_assets.core.economics.contact_policy import ContactHistory
 from bank_assets.core.economics.planner import PlanError, PlanSettings
 from bank_assets.core.economics.suppression import CUSTOMER_ID
@@ -26,7 +25,7 @@ from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, GROUPS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
 from bank_assets.store.contact_history import ListInQuestion, history_of
-from bank_assets.store.decision_records import facts_of_list, facts_of_model, rows_of_list
+from bank_assets.store.decision_records import facts_of_list, facts_of_model, made_under, rows_of_list
 from bank_assets.store.list_designs import ListDesigns
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState
@@ -37,7 +36,6 @@ from serving.decisions.uploads import BatchError, csv_rows
 from serving.web.problems import ConflictError, FieldError, NotFoundError, PayloadError
 from serving.web.remembered import Remembered
 
-HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
 REMEMBERED: Final = 4  # scored lists kept in memory; 100,000 contacts take some 60 MB
 
 
@@ -148,6 +146,12 @@ class CallListService:
             digests[group] = hashlib.sha256(content).hexdigest()
             self.kept.write(f"{list_id}-{group}.csv", content)
         summary = {name: part for name, part in planned.plan.summary().items() if name != "curve"}
+        read: dict[str, str | int] = {
+            "list_key": chosen.key,
+            "file_sha256": chosen.read.digest,
+            campaigns.HOLDOUT_DIGEST: digests[HOLDOUT],
+            "rows_rejected": len(chosen.read.rejected),
+        }
         made = CampaignList(
             id=list_id,
             actor=actor,
@@ -155,7 +159,7 @@ class CallListService:
             model_version=champion.version,
             model_digest=champion.digest,
             economics=settings.economics.to_dict(),
-            request=_made_under(chosen, planned, digests[HOLDOUT]),
+            request=made_under(planned.plan, replace(settings, suppression=planned.suppression), scores, **read),
             summary={**summary, "forecast": asdict(planned.forecast)},
             content_digest=digests[CALLS],
             content_path=f"{list_id}-{CALLS}.csv",
@@ -179,43 +183,20 @@ class CallListService:
 
     def content(self, kept: CampaignList, group: str) -> bytes:
         """A CSV file of a kept list; a `ConflictError` if it is not the one on record."""
-        name = {CALLS: kept.content_path, HOLDOUT: f"{kept.id}-{HOLDOUT}.csv"}.get(group)
+        name = {CALLS: kept.content_path, HOLDOUT: f"{kept.id}{campaigns.HOLDOUT_FILE}"}.get(group)
         content = None if name is None else self.kept.read(name) or self.nightly.read(name)
         if content is None:
             raise NotFoundError(
                 f"call list {kept.id}: expected its file of {' or '.join(GROUPS)}, found none of {group[:40]!r}; "
                 "make the list again."
             )
-        digest = kept.content_digest if group == CALLS else kept.request.get(HOLDOUT_DIGEST)
+        digest = campaigns.file_digest(self.ledger, kept, group)
         if digest not in (None, found := hashlib.sha256(content).hexdigest()):
             raise ConflictError(
                 f"call list {kept.id}: expected its file of {group} with the SHA-256 {digest}, found {found}: "
                 "it was changed on disk. Restore it from a backup, or make the list again; nobody may call by it."
             )
         return content
-
-
-def _made_under(chosen: ScoredList, planned: PlannedCampaign, holdout_sha256: str) -> dict[str, Any]:
-    """What a list is made under, from which its groups can be drawn again."""
-    settings, plan = planned.settings, planned.plan
-    days = planned.scored.contact_date[plan.is_called | (plan.reason == HELD_OUT)]
-    return {
-        "list_key": chosen.key,
-        "file_sha256": chosen.read.digest,
-        HOLDOUT_DIGEST: holdout_sha256,
-        "first_day": str(days.min()),
-        "last_day": str(days.max()),
-        "budget_eur": settings.limits.budget_eur,
-        "capacity": settings.limits.capacity,
-        "rules": asdict(settings.rules),
-        "contact_policy": settings.policy.to_dict(),
-        "holdout_share": settings.holdout_share,
-        "holdout_seed": chosen.seed,  # of all draws
-        "learning": asdict(settings.learning),
-        "suppression_sha256": planned.suppression.digest,
-        "as_of": planned.scored.published.as_of,
-        "rows_rejected": len(chosen.read.rejected),
-    }
 
 
 def example_list(day: str, contract: Contract) -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 from sqlalchemy import Engine
 
 from bank_assets.core.economics.contact_policy import ContactPolicy
-from bank_assets.core.economics.suppression import CUSTOMER_ID, RULE_TEXTS, SUPPRESSED
+from bank_assets.core.economics.suppression import RULE_TEXTS, SUPPRESSED
 from bank_assets.ledger.campaigns import CampaignList
-from bank_assets.store.call_lists import plain_text
+from bank_assets.store.call_lists import CsvRows
 from bank_assets.store.contact_history import ListInQuestion, history_of
 from serving.customers.suppressions import Suppressions
 
@@ -61,24 +58,17 @@ class Exporter:
 
     def now(self, kept: CampaignList, content: bytes) -> Export:
         """The calls of a list's file that objections and contact policy still allow; call it in a thread."""
-        head, *rows = csv.reader(io.StringIO(content.decode()))
-        place = {name: at for at, name in enumerate(head)}
-        ids = [plain_text(row[place["contact_id"]]) for row in rows]
-        named = [plain_text(row[place[CUSTOMER_ID]]) for row in rows] if CUSTOMER_ID in place else ids
-        persons = [person or own for person, own in zip(named, ids, strict=True)]
+        rows = CsvRows.of(content)
+        ids, persons, days = rows.contact_id, rows.person, rows.contact_date
         request = kept.request
         seed, file = str(request.get("holdout_seed", "")), str(request.get("file_sha256", ""))
         about = ListInQuestion(kept.name, kept.actor, seed, file, kept.id)
-        days = [row[place["contact_date"]] for row in rows]
         found = self.policy.check(persons, days, history_of(self.ledger, self.policy, persons, days, about))
         listed, left_out = self.suppressions.read(), []
-        top, *lines = content.split(b"\r\n")
-        allowed = [top]
+        is_allowed = []
         for row, both in enumerate(zip(ids, persons, strict=True)):
-            if listed.covers(*both):
-                left_out.append(LeftOut(ids[row], SUPPRESSED, ""))
-            elif rule := str(found.rule[row]):
-                left_out.append(LeftOut(ids[row], rule, "" if np.isnat(found.until[row]) else str(found.until[row])))
-            else:
-                allowed.append(lines[row])
-        return Export(b"\r\n".join([*allowed, b""]), left_out, len(allowed) - 1)
+            rule, until = (SUPPRESSED, "") if listed.covers(*both) else (str(found.rule[row]), str(found.until[row]))
+            is_allowed.append(not rule)
+            if rule:
+                left_out.append(LeftOut(ids[row], rule, "" if until == "NaT" else until))
+        return Export(rows.only(is_allowed), left_out, sum(is_allowed))

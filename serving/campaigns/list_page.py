@@ -80,8 +80,9 @@ def left_out(request: Request[Any, Any, Any], list_id: FromPath[str], lists: Nam
 def download(
     request: Request[Any, Any, Any], list_id: FromPath[str], file_name: FromPath[str], lists: NamedDependency[Lists]
 ) -> Response[bytes]:
-    """`calls.csv` or `holdout.csv` of a kept list; the export is on record."""
-    content = lists.export(list_id, file_name.removesuffix(".csv"), identity_of(request).name)
+    """`calls.csv` or `holdout.csv` of a kept list; the export is on record, unless only its head was requested."""
+    group, is_recorded = file_name.removesuffix(".csv"), not request.scope["bank"].is_head  # type: ignore[typeddict-item]
+    content = lists.export(list_id, group, identity_of(request).name, is_recorded=is_recorded)
     attachment = f'attachment; filename="{list_id}-{file_name}"'
     return Response(content, media_type="text/csv", headers={"Content-Disposition": attachment})
 

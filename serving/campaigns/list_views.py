@@ -10,7 +10,7 @@ from bank_assets.contract.columns import NumberSigns
 from bank_assets.contract.values import number_text
 from bank_assets.core.campaigns.life import ALLOWED
 from bank_assets.core.words import pct
-from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.campaigns import ERASED, CampaignList
 from bank_assets.ledger.events import Event
 from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN
 from bank_assets.reports.formats import amount_text, count, eur
@@ -22,6 +22,7 @@ from serving.feeds.view_models import DispositionsView
 NO_LIMIT: Final = "none"
 _TEXTS: Final = {
     EXPORTED: "exported ({group})",
+    ERASED: "rows of erased customers were removed from its file ({group})",
     WITHDRAWN: "withdrawn: {reason}",
     CLOSED: "closed: {reason}",
 }

@@ -84,14 +84,21 @@ class Lists:
         check = self._check(list_id, action)
         list_life.note(self.ledger, list_id, kind=KINDS[action], actor=actor, content=content, check=check)
 
-    def export(self, list_id: str, group: str, actor: str) -> bytes:
-        """The CSV file of a group of a list, without calls that must not be made any more; the export is on record."""
+    def export(self, list_id: str, group: str, actor: str, *, is_recorded: bool = True) -> bytes:
+        """The CSV file of a group of a list, without calls that must not be made any more; the export is on record.
+
+        With `is_recorded` false the file does not leave, so only its stage is checked.
+        """
         kept = self.get(list_id).kept
         content, facts = self.call_lists.content(kept, group), {"group": group}
         if group == CALLS:
             made = self.exporter.now(kept, content)
             content, facts = made.content, {**facts, **made.facts}
-        self.act(list_id, Action.EXPORT, actor, facts)
+        if is_recorded:
+            self.act(list_id, Action.EXPORT, actor, facts)
+        else:
+            with self.ledger.connect() as connection:
+                self._check(list_id, Action.EXPORT)(connection)
         return content
 
     def left_out(self, list_id: str) -> list[LeftOut]:

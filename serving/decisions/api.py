@@ -11,9 +11,9 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, QueryParameter, RawBody
-from sqlalchemy import Engine
 
 from bank_assets.ledger import chain, decisions
+from bank_assets.store.personal_files import PersonalData
 from serving.decisions.payloads import Payloads, checked
 from serving.decisions.record_schemas import (
     DecisionRecord,
@@ -174,16 +174,16 @@ class AuditController(Controller):
         request_max_body_size=BODY_BYTES,
         summary="Remove a customer's data from the record",
     )
-    def erase(self, request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> ErasureAnswer:
-        """Payloads and salts go, decisions stay; replay answers `erased` from then on."""
+    def erase(
+        self, request: Request[Any, Any, Any], body: RawBody, personal_data: NamedDependency[PersonalData]
+    ) -> ErasureAnswer:
+        """Payloads, salts and ids go, decisions stay; replay answers `erased` from then on.
+
+        Files lose the rows of a contact or customer; a prediction alone is erased on record only.
+        """
         data = ERASURE.read(body, request.scope["headers"])
         check_either(data, "contact_id", "customer_id", "prediction_id")
-        erased = decisions.erase(
-            ledger,
-            actor=identity_of(request).name,
-            reason=data.reason,
-            contact_id=data.contact_id,
-            customer_id=data.customer_id,
-            decision_id=data.prediction_id,
-        )
-        return ErasureAnswer(erased)
+        note: dict[str, Any] = {"actor": identity_of(request).name, "reason": data.reason}
+        if data.prediction_id is not None:
+            return ErasureAnswer(decisions.erase(personal_data.ledger, decision_id=data.prediction_id, **note))
+        return ErasureAnswer(*personal_data.erase(contact_id=data.contact_id, customer_id=data.customer_id, **note))

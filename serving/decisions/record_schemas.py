@@ -188,6 +188,7 @@ class ErasureRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ErasureAnswer(Struct, frozen=True):
-    """How many payloads were removed."""
+    """What lost the customer's data."""
 
-    erased: int
+    erased: Annotated[int, Meta(description="Records.")]
+    files: Annotated[int, Meta(description="Files of lists and uploads.")] = 0

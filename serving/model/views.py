@@ -48,6 +48,7 @@ def identity_table(info: ModelInfo) -> Table:
         ["Recipe", f"{words(info.algorithm)}, sampler {words(info.sampler)}"],
         ["Hyper-parameters", given],
         ["Learned from", f"{count(training.get('rows'))} contacts before {training.get('as_of', 'n/a')}"],
+        *([["Fitted on", sample_sentence(sample)]] if (sample := training.get("sample")) else []),
         ["Data", training.get("source", "n/a")],
         ["Training snapshot", str(training.get("snapshot", "n/a"))],
         ["MLflow run", str(info.mlflow_run_id or training.get("mlflow_run_id") or "n/a")],
@@ -57,6 +58,12 @@ def identity_table(info: ModelInfo) -> Table:
         ["Registry", info.registry_message],
     ]
     return Table(["Name", "Value"], rows)
+
+
+def sample_sentence(sample: Mapping[str, int]) -> str:
+    """How many contacts the fit used, where there were more than its limit."""
+    drawn, limit = count(sample["drawn"]), count(sample["limit"])
+    return f"{drawn} of them, drawn by customer and recency (BANK_LEARNING_ROWS {limit})"
 
 
 def recalibration_sentence(info: ModelInfo) -> str:

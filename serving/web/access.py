@@ -50,6 +50,7 @@ class Admission:
         request_id: from the client if it sent a plain one, else new.
         identity: of the caller, None if unknown.
         refusal: why it must not be answered, raised by `admitting` so that it takes the way of every error.
+        is_head: whether only the head of the answer is wanted, so that no content leaves the platform.
         decision_id: id of the decision that the request made, for its log line; "" if it made none.
         model_version: version that decided, for the log line.
     """
@@ -57,6 +58,7 @@ class Admission:
     request_id: str
     identity: Identity | None = None
     refusal: Exception | None = None
+    is_head: bool = False
     decision_id: str = ""
     model_version: str = ""
 

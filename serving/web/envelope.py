@@ -73,7 +73,7 @@ class RequestEnvelope:
             return
         started = time.perf_counter()
         headers = dict(scope["headers"])
-        admission = Admission(self._request_id(headers))
+        admission = Admission(self._request_id(headers), is_head=scope["method"] == "HEAD")
         scope["bank"] = admission  # type: ignore[typeddict-unknown-key]
         await self._resolve(scope, headers, admission)
         status = 0
@@ -89,12 +89,12 @@ class RequestEnvelope:
                 sent += self._headers
                 sent.append((b"x-request-id", request_id))
                 message["headers"] = sent
-            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
+            elif message["type"] == "http.response.body" and admission.is_head:
                 message["body"] = b""
             await send(message)
 
         handled: HTTPScope = scope
-        if scope["method"] == "HEAD":
+        if admission.is_head:
             # Monitors and link checkers send HEAD, but routes only know GET: answer like GET, without the body.
             handled = {**scope, "method": HttpMethod.GET}
         try:

@@ -91,6 +91,11 @@ class _Key:
         if found.request_hash != request_hash:
             expected = "the request that it was first sent with, or a new key"
             raise PayloadError(FieldError("Idempotency-Key", expected, "another address or body"))
+        if found.status is not None and found.answer is None:
+            raise ConflictError(
+                "Idempotency-Key: expected a kept answer, found that it named somebody whose data was erased since; do "
+                "not send it under another key, because the first request is on record."
+            )
         if found.status is None or found.answer is None:
             raise ConflictError(
                 "Idempotency-Key: expected that the first request with this key was answered, found that it still "

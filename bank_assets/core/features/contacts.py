@@ -17,8 +17,12 @@ from bank_assets.core.features.feature_set import FeatureSet, payload_features, 
 
 PREFIX: Final = "feature."
 """Features carry a prefix in the training snapshot, since some have the name of a key column's source."""
+LEARNING_ROWS, MINIMUM_LEARNING_ROWS = 200_000, 1_000
+"""How many rows a fit uses at most, and the least limit: 1,000 contacts hold ten subscribers if 1 % subscribe."""
 WEIGHT: Final = "weight"
 """Column of the training snapshot that only weighted contacts have."""
+NUMBER, FIT_ROWS = "number", "fit_rows"
+"""Columns of the training snapshot that only a bounded one has, so that its digest names the sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class LearningData:
     """Contacts with known outcomes, ready to learn from; rows in time order, each array (n,).
 
     Features are as of each contact's own day. `as_of` is the first day after the data; nothing known later is in it.
-    `weights` are as in `Contacts`, without zeros.
+    `weights` are as in `Contacts`, without zeros. Of more than `fit_rows` rows a fit uses a sample, drawn by `numbers`
+    (`core.training.learning_sample`); None stands for no limit.
     """
 
     features: Mapping[str, NDArray[Any]]
@@ -36,6 +41,8 @@ class LearningData:
     as_of: np.datetime64
     contract: Contract
     weights: FloatArray | None = None
+    numbers: FloatArray | None = None
+    fit_rows: int | None = None
 
     def __len__(self) -> int:
         return len(self.contact_dates)
@@ -60,6 +67,8 @@ class LearningData:
         }
         if self.weights is not None:
             keys[WEIGHT] = self.weights
+        if self.numbers is not None:
+            keys |= {NUMBER: self.numbers, FIT_ROWS: np.full(len(self), self.fit_rows)}
         return keys | {PREFIX + name: self.features[name] for name in FeatureSet.of(self.contract).names}
 
     @classmethod
@@ -75,7 +84,8 @@ class LearningData:
         }
         dates, known_on = (columns[name].astype("datetime64[D]") for name in ("contact_date", "known_on"))
         weights = columns[WEIGHT].astype(np.float64) if WEIGHT in columns else None
-        return cls(features, dates, known_on, columns["is_subscribed"].astype(bool), as_of, contract, weights)
+        sample = (columns[NUMBER], int(columns[FIT_ROWS][0])) if NUMBER in columns else ()
+        return cls(features, dates, known_on, columns["is_subscribed"].astype(bool), as_of, contract, weights, *sample)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +132,7 @@ class Contacts:
     usable; NaT, with `is_subscribed` False, where there is none yet. `weights` are inverse probabilities of having
     learned each outcome, 0 for never; None stands for ones. `propensity` is the probability of being called by a
     list: 0 for contacts that it could not choose, NaN for those on no list or excluded by a rule, None without lists.
+    `customer_ids` name the persons, "" for nobody; None if they were not read or each contact is its own.
     """
 
     contact_ids: NDArray[Any]
@@ -132,6 +143,7 @@ class Contacts:
     contract: Contract
     weights: FloatArray | None = None
     propensity: FloatArray | None = None
+    customer_ids: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         w = self.weights

@@ -29,7 +29,8 @@ class ModelLineage:
     """Where a model version comes from.
 
     `as_of` is the first day whose contacts it has not learned from, and `snapshot` the content hash of its training
-    rows. `is_real` is false for simulated data. The bundle carries `contract` and is always read by it.
+    rows. `is_real` is false for simulated data. The bundle carries `contract` and is always read by it. `sample` is
+    what `core.training.recipes.sample_facts` says of the fit; {} if it used all rows.
     """
 
     as_of: str
@@ -40,6 +41,7 @@ class ModelLineage:
     run_id: str
     git_revision: str
     contract: Contract
+    sample: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ def decision_document(parts: BundleParts) -> dict[str, Any]:
         ],
         "economics": parts.economics.to_dict(),
         "thresholds": {"f1": parts.f1_threshold, "profit": parts.economics.single_break_even},
-        "training": {name: getattr(lineage, name) for name in learned_from} | {"mlflow_run_id": lineage.run_id},
+        "training": {name: getattr(lineage, name) for name in learned_from}
+        | {"mlflow_run_id": lineage.run_id}
+        | ({"sample": dict(lineage.sample)} if lineage.sample else {}),
         **{name: getattr(parts, name) for name in as_they_are},
         **({"is_on_probation": True} if parts.is_on_probation else {}),
     }
@@ -111,12 +115,14 @@ def model_card(parts: BundleParts) -> str:
         if parts.is_on_probation
         else ""
     )
+    drawn = "\nFitted on {drawn:,} of them, drawn by customer and recency (limit {limit:,}, effective {effective:,})."
+    sample = drawn.format(**lineage.sample) if lineage.sample else ""
     return f"""# {MODEL_NAME}
 
 Decides whether a phone call to a customer is worth making. {recipe.algorithm}, sampler {recipe.sampler},
 half-life {recipe.half_life_days:g} days, seed {recipe.seed}.
 {probation}
-Learned from {lineage.rows:,} contacts before {lineage.as_of}; source: {lineage.source} ({kind}).
+Learned from {lineage.rows:,} contacts before {lineage.as_of}; source: {lineage.source} ({kind}).{sample}
 Training snapshot `{lineage.snapshot}`, MLflow run `{lineage.run_id}`, code `{lineage.git_revision}`.
 
 Intended use: rank and select contacts at a cost of {parts.economics.cost_amount} a call and a value of

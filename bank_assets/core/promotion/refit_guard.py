@@ -22,7 +22,7 @@ from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.bootstrap import paired_bootstrap
-from bank_assets.core.training.recipes import Recipe, encode, fit_recipe
+from bank_assets.core.training.recipes import Recipe, encode, fit_recipe, rows_to_fit
 from bank_assets.core.words import pct, sample_size
 
 
@@ -84,7 +84,8 @@ def against_champion(
     found = []
     for start in dict.fromkeys((first, _latest_start(data, first))):
         known = data.rows((data.contact_dates < start) & (data.known_on <= start))
-        if effective_rarer(known.is_subscribed, known.w) < LIMITS.minimum_class:
+        used, _ = rows_to_fit(known, np.arange(len(known)), start, recipe.half_life_days)
+        if effective_rarer(known.is_subscribed[used], known.w[used]) < LIMITS.minimum_class:
             return AgainstChampion(False, f"{_size(known)} contacts before {start} are too few to fit the recipe on")
         estimator = fit_recipe(recipe, replace(known, as_of=start))
         tested = data.rows(data.contact_dates >= start)

@@ -101,12 +101,13 @@ def graph_scorer(graph: bytes, recipe: Recipe, contract: Contract) -> Scorer:
 def fit_deployment(recipe: Recipe, data: LearningData, *, parity_rows: int | None = None) -> DeploymentFit:
     """Fit a recipe on all rows and convert it to ONNX.
 
-    `parity_rows` limits the comparison of graph and estimator to the latest rows.
+    `parity_rows` limits the comparison of graph and estimator to the latest rows, by default to as many as a fit uses.
     """
     feature_set = FeatureSet.of(data.contract)
     estimator = fit_recipe(recipe, data)
     graph = to_onnx(estimator, feature_set, recipe.algorithm)
-    checked = data if parity_rows is None else data.rows(np.arange(max(len(data) - parity_rows, 0), len(data)))
+    latest = parity_rows or data.fit_rows
+    checked = data if latest is None else data.rows(np.arange(max(len(data) - latest, 0), len(data)))
     raw = graph_scorer(graph, recipe, data.contract).raw_probability(checked.features)
     guard = slice(max(len(checked) - GUARD_ROWS, 0), None)
     return DeploymentFit(

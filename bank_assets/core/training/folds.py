@@ -25,7 +25,7 @@ from bank_assets.core.model.calibration import fit_affine, recalibrated_day_by_d
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.objective import METRIC, PROFIT, TIE_SHARE
-from bank_assets.core.training.recipes import Recipe, encode, fit_encoded, load_libraries, recency_weights, resample
+from bank_assets.core.training.recipes import Recipe, encode, fit_encoded, load_libraries, resample, rows_to_fit
 
 N_REPORTED_FOLDS: Final = 3
 """Folds whose pooled metrics are reported; one warm-up fold before them feeds the first calibrator."""
@@ -94,9 +94,9 @@ def resampled_fold(data: LearningData) -> ResampledFold:
     encoded = encode(data.features, FeatureSet.of(data.contract))
 
     def of(sampler: str, fold: Fold, half_life_days: float, seed: int) -> Resampled:
-        train = fold.train_mask(data.contact_dates, data.known_on)
-        weights = recency_weights(data.contact_dates[train], fold.test_start, half_life_days)
-        return resample(sampler, encoded[train], data.is_subscribed[train], weights, seed)
+        train = np.flatnonzero(fold.train_mask(data.contact_dates, data.known_on))
+        rows, weights = rows_to_fit(data, train, fold.test_start, half_life_days)
+        return resample(sampler, encoded[rows], data.is_subscribed[rows], weights, seed)
 
     return of
 

@@ -13,10 +13,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, effective_size
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.training.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Parameters
+from bank_assets.core.training.learning_sample import draw
 
 SAMPLERS: Final = ("none", "class_weight", "smote", "tomek", "smote_tomek")
 DEFAULT_HALF_LIFE_DAYS: Final = 90.0
@@ -113,7 +114,7 @@ def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> Flo
     return matrix.astype(np.float64)
 
 
-def recency_weights(contact_dates: NDArray[np.datetime64], as_of: np.datetime64, half_life_days: float) -> FloatArray:
+def recency_weights(contact_dates: DayArray, as_of: np.datetime64, half_life_days: float) -> FloatArray:
     """Return weights (n,) of mean 1 that halve with each half-life of age; `inf` gives ones.
 
     Fits leave inverse probabilities of having learned an outcome out: who is called depends on features and on chance
@@ -122,6 +123,30 @@ def recency_weights(contact_dates: NDArray[np.datetime64], as_of: np.datetime64,
     age = (as_of - contact_dates.astype("datetime64[D]")).astype(np.float64)
     weights = np.ones(len(age)) if np.isinf(half_life_days) else 0.5 ** (age / half_life_days)
     return np.asarray(weights / weights.mean())
+
+
+def rows_to_fit(
+    data: LearningData, train: IntArray, as_of: np.datetime64, half_life_days: float
+) -> tuple[IntArray, FloatArray]:
+    """Return the rows that a fit as of a day uses and their weights of mean 1: all of `train`, or a sample of them.
+
+    The sample is drawn by these weights, so nearly all of its rows weigh the same.
+    """
+    weights = recency_weights(data.contact_dates[train], as_of, half_life_days)
+    if data.numbers is None or data.fit_rows is None or len(train) <= data.fit_rows:
+        return train, weights
+    drawn, inverse = draw(weights, data.numbers[train], data.fit_rows)
+    weights = weights[drawn] * inverse
+    return train[drawn], weights / weights.mean()
+
+
+def sample_facts(data: LearningData, half_life_days: float = DEFAULT_HALF_LIFE_DAYS) -> dict[str, int]:
+    """Return the limit, the eligible and drawn rows of a fit on all data, and their effective number; {} if all fit."""
+    rows, weights = rows_to_fit(data, np.arange(len(data)), data.as_of, half_life_days)
+    if data.fit_rows is None or len(rows) == len(data):
+        return {}
+    size = round(effective_size(weights))
+    return {"limit": data.fit_rows, "eligible": len(data), "drawn": len(rows), "effective": size}
 
 
 def resample(
@@ -184,17 +209,18 @@ def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray
 
 
 def fit_recipe(recipe: Recipe, data: LearningData) -> Estimator:
-    """Fit a recipe: encode, weight by recency before `data.as_of`, resample, fit."""
-    y = data.is_subscribed
-    if bool(y.all()) or not bool(y.any()):
-        raise ValueError(
-            f"training rows: expected both outcomes, found {int(y.sum())} yes of {len(y)}; wait for more outcomes."
-        )
+    """Fit a recipe: draw rows if there are too many, encode, weight by recency before `data.as_of`, resample, fit."""
     if bool((data.contact_dates >= data.as_of).any()):
         raise ValueError(
             f"training rows: expected contacts before {data.as_of}, found one on {data.contact_dates.max()}; "
             "a model may not see the future."
         )
-    weights = recency_weights(data.contact_dates, data.as_of, recipe.half_life_days)
+    rows, weights = rows_to_fit(data, np.arange(len(data)), data.as_of, recipe.half_life_days)
+    data = data if len(rows) == len(data) else data.rows(rows)
+    y = data.is_subscribed
+    if bool(y.all()) or not bool(y.any()):
+        raise ValueError(
+            f"training rows: expected both outcomes, found {int(y.sum())} yes of {len(y)}; wait for more outcomes."
+        )
     encoded = encode(data.features, FeatureSet.of(data.contract))
     return fit_encoded(recipe, *resample(recipe.sampler, encoded, y, weights, recipe.seed))

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-HEAD: Final = "0004"  # the revision that `models` describes
+HEAD: Final = "0005"  # the revision that `models` describes
 
 
 def run(connection: Connection, revision: str = "head") -> None:

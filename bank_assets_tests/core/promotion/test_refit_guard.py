@@ -11,6 +11,7 @@ from bank_assets.core.promotion import refit_guard
 from bank_assets.core.promotion.gates import REFIT, refit_gate
 from bank_assets.core.promotion.refit_guard import AgainstChampion, RegressionPolicy, against_champion
 from bank_assets.core.training.challenger import fit_deployment, graph_scorer
+from bank_assets.core.training.learning_sample import bounded
 from bank_assets.core.training.recipes import Recipe
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
@@ -96,6 +97,24 @@ def test_what_may_be_chance_is_no_ground_for_a_refusal(champion, contacts, monke
     for limits in (RegressionPolicy(confidence=1.01), RegressionPolicy(tolerance=0.5)):
         monkeypatch.setattr(refit_guard, "LIMITS", limits)
         assert not compared(champion, spoiled, today).is_worse
+
+
+def test_fits_on_samples_are_guarded_alike(contacts):
+    def sampled(history, as_of):
+        return bounded(history.learning_data(as_of), 1_500, history.contact_ids[history.known_as_of(as_of)])
+
+    fit = fit_deployment(Recipe("logistic_regression"), sampled(contacts, CHAMPION_AS_OF))
+    champion = graph_scorer(fit.graph, fit.recipe, UCI)
+
+    def found(history):
+        data = sampled(history, TODAY)
+        proba = champion.raw_probability(data.features)
+        return against_champion(fit.recipe, data, CHAMPION_AS_OF, proba, lambda raw: raw, seed=1)
+
+    (row,) = found(contacts).fits.values()
+    assert row["gain"] == pytest.approx(0.0, abs=1e-6), "the same rows are drawn again"
+    assert row["rows"] == 1_200, "and compared on every contact since"
+    assert found(of_other_customers(contacts, 0, 60)).is_worse
 
 
 @pytest.mark.parametrize("days", [0, 3])

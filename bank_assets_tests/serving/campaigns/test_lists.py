@@ -68,8 +68,11 @@ def test_a_list_goes_from_made_to_exported_to_called_to_closed(client):
     page = page_of(client, list_id)
     assert stage_of(client, list_id) == "made"
     assert re.match(r"Export its 20 calls by 20\d\d-", page.select_one("[data-testid=due]").text)
-    rows, _ = rows_of(client, page)
-    assert len(rows) == 20
+    head = client.head(f"/campaign/lists/{list_id}/calls.csv")
+    assert (head.status_code, head.content) == (200, b"")
+    assert stage_of(client, list_id) == "made", "no file left, so nothing was exported"
+    rows, content = rows_of(client, page)
+    assert (len(rows), int(head.headers["content-length"])) == (20, len(content))
     assert stage_of(client, list_id) == "exported"
     called(client, list_id, 3)
     assert "Call the other 17 of 20 contacts" in page_of(client, list_id).select_one("[data-testid=due]").text

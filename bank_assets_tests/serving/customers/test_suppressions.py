@@ -95,7 +95,7 @@ def test_an_objection_holds_on_every_page_and_route(client, payload):
     assert "k-7" in client.get(f"/audit/{second['id']}").text
     assert "of k-7" in client.get("/audit", params={"customer_id": "k-7"}).text
     erasure = client.post("/api/v1/audit/erasures", json={"customer_id": "k-7", "reason": "request 7"})
-    assert erasure.json() == {"erased": 2}
+    assert erasure.json() == {"erased": 2, "files": 0}
     assert client.get(f"{PATH}/{second['id']}").json()["customer_id"] is None
 
     record = client.get(f"{PATH}/{api['id']}").json()

@@ -282,7 +282,7 @@ def test_an_erased_decision_replays_as_erased_and_the_chain_verifies(client, pay
     made = client.post(PATH, json={**payload, "contact_id": "gone"}).json()
     client.post(PATH, json={**payload, "contact_id": "stays"})
     erased = client.post("/api/v1/audit/erasures", json={"contact_id": "gone", "reason": "Art. 17 request"})
-    assert erased.json() == {"erased": 1}
+    assert erased.json() == {"erased": 1, "files": 0}
     assert client.post(f"{PATH}/{made['id']}/replay").json()["status"] == "erased"
     record = client.get(f"{PATH}/{made['id']}").json()
     assert (record["payload"], record["contact_id"], record["erased_why"]) == (None, None, "Art. 17 request")

@@ -3,12 +3,16 @@
 import json
 from dataclasses import replace
 
+from msgspec import structs
+
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
 from bank_assets.ledger import promotions, responses
 from bank_assets.reports.formats import eur
 from bank_assets_tests.world.demo_home import soup_of, token_of
 from bank_assets_tests.world.pages import services
+from serving.model.api import model_info
+from serving.model.views import identity_table
 
 
 def test_monitoring_shows_drift_by_column_and_month(shown):
@@ -172,3 +176,12 @@ def test_a_ledger_that_cannot_be_read_hides_the_judged_days_and_nothing_else(pag
     assert "The ledger cannot be read" in state
     assert "Free disk space, or start its database" in state
     assert "Last day the loop judged unknown the ledger cannot be read" in state
+
+
+def test_a_model_that_was_fitted_on_a_sample_says_so(shown):
+    info = model_info(services(shown).store)
+    assert "Fitted on" not in dict(identity_table(info).rows)
+    sample = {"limit": 200_000, "eligible": 300_000, "drawn": 199_998, "effective": 150_000}
+    sampled = structs.replace(info, training={**info.training, "sample": sample})
+    found = dict(identity_table(sampled).rows)["Fitted on"]
+    assert found == "199,998 of them, drawn by customer and recency (BANK_LEARNING_ROWS 200,000)"

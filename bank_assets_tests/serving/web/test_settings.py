@@ -158,12 +158,12 @@ def test_erase_by_contact_person_and_age(home, capsys):
     assert main(["erase", "--decided-before", "2021-01-01", "--reason", "retention", "--yes"]) == 0
     assert main(["erase", "--reason", "everything", "--yes"]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "1 records would lose their customer's data for good",
-        "erased 1 records",
-        "1 records would lose their customer's data for good",
-        "erased 1 records",
-        "2 records would lose their customer's data for good",
-        "erased 2 records",
+        "1 records and 0 files would lose their customer's data for good",
+        "erased 1 records and 0 files",
+        "1 records and 0 files would lose their customer's data for good",
+        "erased 1 records and 0 files",
+        "2 records and 0 files would lose their customer's data for good",
+        "erased 2 records and 0 files",
     ]
     result = chain.verify(engine)
     assert (result.ok, result.erased) == (True, 4)
