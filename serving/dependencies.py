@@ -63,7 +63,7 @@ class Services:
         )
         self.watcher = Watcher(self.store, self.registry, self.ledger, settings.poll_seconds)
         self.suppressions = Suppressions(self.ledger, settings.poll_seconds)
-        self.contact_rules = ContactRules(self.ledger, platform.contact_policy, self.suppressions)
+        self.contact_rules = ContactRules(self.ledger, platform.contact_policy, self.suppressions, platform.timezone)
         self.customer_objections = Objections(self.suppressions, KnownCustomers(self.ledger, files, platform.contract))
         self.feed_reports = FeedReports(self.ledger, self.suppressions, platform.contract)
         self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)

@@ -11,7 +11,7 @@ from bank_assets.contract.values import NumberError, iso_day, number_within
 def number(
     low: float = 0.0, high: float = math.inf, *, is_whole: bool = False, is_money: bool = False
 ) -> Callable[[str], float]:
-    """Argument type: a number within bounds, read as at every door."""
+    """Argument type: a number within bounds, read as everywhere."""
 
     def read(text: str) -> float:
         try:

@@ -16,7 +16,7 @@ from bank_assets.contract.feeds import DISPOSITION, Feed
 from bank_assets.contract.reading import TextRow
 from bank_assets.contract.rows import RowRules
 from bank_assets.contract.sent_text import SentText
-from bank_assets.contract.values import utc_text
+from bank_assets.contract.values import plain_identifier, utc_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ def judged(
         meant = dict(contract.dispositions)
         found = encoded[DISPOSITION]
         encoded[DISPOSITION] = Encoded(found.codes, [meant.get(text, text) for text in found.texts])
+    for name in (column.source for column in feed.columns if column.kind is ColumnKind.STRING):
+        encoded[name] = Encoded(encoded[name].codes, [plain_identifier(text) for text in encoded[name].texts])
     verdict = _rules(feed, contract, now).judge(encoded, misfits)
     faults = {lines[at]: [sentence for _, sentence in found] for at, found in verdict.reasons().items()}
     faults |= {lines[at]: [sentence] for at, sentence in misfits.items()}

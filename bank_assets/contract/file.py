@@ -1,7 +1,7 @@
 """Contracts as files: Open Data Contract Standard 3.1 (https://bitol-io.github.io/open-data-contract-standard) in YAML.
 
 Names, types, bounds and descriptions stand where the standard has them, all else that a `Column` holds in
-`customProperties` under the attribute's name in camel case. A file is read once at the door; processes pass on the
+`customProperties` under the attribute's name in camel case. A file is read once, at the start; processes pass on the
 contract's canonical JSON. `file_writing` writes such files.
 """
 

@@ -1,4 +1,4 @@
-"""Lists of identifiers as people paste and upload them: one a line, read the same at every door."""
+"""Lists of identifiers as people paste and upload them: one a line, read alike everywhere."""
 
 from __future__ import annotations
 

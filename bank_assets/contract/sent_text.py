@@ -1,4 +1,4 @@
-"""Sent text as the contract spells it, for every door that reads files.
+"""Sent text as the contract spells it, for all that reads files.
 
 A mapping replaces texts before a rule judges them. What it does not know stays as it was sent, so the rule names it.
 """

@@ -1,4 +1,4 @@
-"""How one text becomes a value at every door: blanks, numbers, days and identifiers, and what is said of other text.
+"""How a text becomes a value, however it arrives: blanks, numbers, days, identifiers, and what is said of other text.
 
 Nothing is guessed. A text that could be read in two ways, such as 2.000, is refused until the contract declares the
 sign, and the message proposes what may have been meant.
@@ -42,6 +42,7 @@ _YES_NO_WORDS: Final = {
 _GROUPED: Final = re.compile(r"[+-]?[0-9]{1,3}([.,'’])[0-9]{3}(?:\1[0-9]{3})*")
 _WITH_DECIMALS: Final = re.compile(r"([+-]?[0-9]+)[.,]([0-9]+)")
 _CURRENCY: Final = re.compile("[A-Z]{3}|[€$£]")
+_FORMULA_STARTS: Final = (*"=+-@\t\r\n", "＝", "＋", "－", "＠")  # the full-width forms too
 SHOWN: Final = 60  # longest text of what was found: it may be long, and it is personal data
 
 
@@ -179,12 +180,22 @@ def is_identifier(text: str) -> bool:
     return 0 < len(text) <= IDENTIFIER_LENGTH and is_whole and text == text.strip(SPACE)
 
 
+def spreadsheet_text(text: str) -> str:
+    """Prefix a text with an apostrophe if a spreadsheet would run it as a formula.
+
+    Only files that people open need this; the API returns ids as delivered. `plain_identifier` takes it off again.
+    """
+    return f"'{text}" if text.lstrip(" '").startswith(_FORMULA_STARTS) else text
+
+
 @lru_cache(maxsize=16_384)
 def plain_identifier(text: str) -> str:
-    """An identifier without signs that nobody sees, such as zero-width blanks, and without blanks around it."""
+    """An identifier without signs that nobody sees, blanks around it, and the apostrophe of `spreadsheet_text`."""
     if text.isascii() and text.isprintable():
-        return text.strip(SPACE)
-    return "".join(one for one in text if unicodedata.category(one) != "Cf").strip()
+        text = text.strip(SPACE)
+    else:
+        text = "".join(one for one in text if unicodedata.category(one) != "Cf").strip()
+    return text[1:] if text.startswith("'") and spreadsheet_text(text[1:]) == text else text
 
 
 def identifier_key(text: str) -> str:

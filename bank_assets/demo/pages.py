@@ -16,6 +16,7 @@ from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
 
+from bank_assets.contract.values import plain_identifier
 from bank_assets.core.economics.call_plan import EXPLORATION
 from bank_assets.demo.processes import LOOPBACK, DemoError
 
@@ -79,7 +80,7 @@ class CampaignPages:
     def _rows(self, path: str) -> list[dict[str, str]]:
         rows = list(csv.DictReader(io.StringIO(self._send(path)[1].decode(), newline="")))
         for row in rows:
-            row["contact_id"] = row["contact_id"].removeprefix("'")  # which keeps spreadsheets from running an id
+            row["contact_id"] = plain_identifier(row["contact_id"])
         return rows
 
     def _send(self, path: str, body: bytes | None = None, kind: str = "") -> tuple[str, bytes]:

@@ -69,6 +69,19 @@ def keep_refused_rows(
     )
 
 
+def reason_path(warehouse: Path, delivery: Delivery) -> Path:
+    """Where `keep_reason` writes."""
+    return raw_root(warehouse) / REFUSED / f"{delivery.sha256}{_REASON}"
+
+
+def keep_reason(warehouse: Path, delivery: Delivery, problem: DeliveryRefused, now: datetime) -> None:
+    """Keep why a registered file, or part of it, is not used, where the landing folder takes no reason: once a file."""
+    path = reason_path(warehouse, delivery)
+    if not path.exists():
+        found = Found(delivery.key.partition("/")[0], delivery.path, (delivery.size_bytes, 0, 0))
+        write_atomic(path, json.dumps(_reason(found, problem, now), indent=2, ensure_ascii=False).encode())
+
+
 def left_files(warehouse: Path) -> dict[str, dict[str, Any]]:
     """The reasons of the files that were left, by their name below the landing folder, as of the last scan."""
     return {key: one for key, one in stored_object(_left_path(warehouse)).items() if isinstance(one, dict)}
@@ -95,10 +108,10 @@ def left_reason(found: Found, problem: DeliveryRefused, now: datetime) -> dict[s
 def refusals(landing: Path, warehouse: Path) -> list[dict[str, Any]]:
     """The reasons of all unusable files: `kind`, `name`, `problem`, `expected`, `to_do`, `refused_at`, and `digest`.
 
-    Those of moved files have the name of their `reason_file` too.
+    Those in the landing folder have the name of their `reason_file` too.
     """
-    moved = []
-    for path in sorted((landing / REFUSED).glob(f"*{_REASON}")):
+    found, own = [], raw_root(warehouse) / REFUSED
+    for path in sorted((*(landing / REFUSED).glob(f"*{_REASON}"), *own.glob(f"*{_REASON}"))):
         try:
             text = path.read_bytes()
         except FileNotFoundError:  # somebody has dealt with it in between
@@ -107,8 +120,9 @@ def refusals(landing: Path, warehouse: Path) -> list[dict[str, Any]]:
         with suppress(*UNREADABLE):
             document |= json.loads(text)
         digest = hashlib.sha256(text).hexdigest()
-        moved.append({**_UNKNOWN, **document, "digest": digest, "reason_file": path.name})
-    return moved + [{**_UNKNOWN, **reason} for reason in left_files(warehouse).values()]
+        beside = {} if path.parent == own else {"reason_file": path.name}
+        found.append({**_UNKNOWN, **document, "digest": digest, **beside})
+    return found + [{**_UNKNOWN, **reason} for reason in left_files(warehouse).values()]
 
 
 def _reason(found: Found, problem: DeliveryRefused, now: datetime) -> dict[str, Any]:

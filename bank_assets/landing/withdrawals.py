@@ -18,7 +18,7 @@ from typing import Final
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.feeds import FEEDS
 from bank_assets.contract.reading import codec_of, encoding_of, holds_field, read_rows
-from bank_assets.contract.values import escaped
+from bank_assets.contract.values import escaped, plain_identifier
 from bank_assets.landing.formats import DeliveryUnreadable
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import Delivery, Withdrawal, append_withdrawals, raw_root, read_manifest
@@ -83,6 +83,7 @@ def _resolved(asked: Withdrawal, deliveries: Sequence[Delivery]) -> Withdrawal |
         DeliveryRefused: it names dispositions or subscriptions.
     """
     if asked.contact_id:
+        asked = replace(asked, contact_id=plain_identifier(asked.contact_id))
         found = [one for one in deliveries if one.kind in ("contacts", "outcomes") and _holds(one, asked.contact_id)]
         contents = tuple(sorted({one.sha256 for one in found}))
     else:

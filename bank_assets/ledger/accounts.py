@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Engine, delete, insert, or_, select
 
 from bank_assets.ledger import events
+from bank_assets.ledger.contact_history import PIPELINE
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import api_keys, sessions, users
 
@@ -33,6 +34,7 @@ ROLE_SCOPES: Final = {
     "auditor": frozenset({"audit"}),
     "admin": frozenset(SCOPES),
 }
+RESERVED: Final = (PIPELINE, "landing", "migration")  # actors of what nobody does by hand; their lists need no export
 OPERATOR: Final = "operator"  # who changes accounts if nobody is named
 KEY_PREFIX: Final = "bank_"
 MIN_PASSWORD: Final = 12  # characters (NIST SP 800-63B-4: 15 alone, 8 with a second factor)
@@ -76,6 +78,7 @@ def create_user(engine: Engine, name: str, password: str, role: str | None = Non
     """
     if role is not None and role not in ROLES:
         raise AccountError(f"user: expected a role of {', '.join(ROLES)}, found {role!r}.")
+    _check_not_reserved(name)
     if not name.strip() or len(password) < MIN_PASSWORD:
         raise AccountError(f"user: expected a name and a password of at least {MIN_PASSWORD} characters.")
     values = {"password_hash": _hasher().hash(password), "disabled_at": None}
@@ -92,6 +95,11 @@ def create_user(engine: Engine, name: str, password: str, role: str | None = Non
             else:
                 event.update(users, users.c.id == known, **values)
                 connection.execute(delete(sessions).where(sessions.c.user_id == known))
+
+
+def _check_not_reserved(name: str) -> None:
+    if name.strip().casefold() in RESERVED:
+        raise AccountError(f"account: expected a name of its own, found {name!r}, as which the platform itself acts.")
 
 
 def disable_user(engine: Engine, name: str, *, actor: str = OPERATOR) -> None:
@@ -165,6 +173,7 @@ def create_key(
 
     Raises `AccountError` for unknown or no scopes, a bad limit, or a name that was ever used.
     """
+    _check_not_reserved(name)
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes or not name.strip() or rate_per_minute < 1:
         raise AccountError(

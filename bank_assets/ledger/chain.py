@@ -100,9 +100,10 @@ def _head(connection: Connection) -> Link:
 
 
 def verify(engine: Engine, against: Anchor | None = None) -> VerifyResult:
-    """Recompute both chains, each in one pass and constant memory up to its first break, and all that events cover.
+    """Recompute both chains, each in one pass up to its first break, and all that events cover.
 
-    An anchor taken earlier must still be part of them.
+    Memory does not grow with the chains, but with the rows of one event, and with those of releases without events. An
+    anchor taken earlier must still be part of them.
     """
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":

@@ -61,13 +61,14 @@ def _create(url: str) -> Engine:
     if backend in {"postgresql", "postgres"}:
         psycopg, timeout = parsed.set(drivername="postgresql+psycopg"), {"connect_timeout": 5}
         # After a restart of PostgreSQL the pool holds dead connections; the pre-ping finds them in one round trip.
-        return create_engine(psycopg, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=timeout)
+        pool = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 10}
+        return create_engine(psycopg, hide_parameters=True, connect_args=timeout, **pool)
     if backend != "sqlite":
         raise LedgerError(f"ledger: expected a sqlite or postgresql URL, found {backend!r}; set BANK_LEDGER_URL.")
     if not parsed.database or parsed.database == ":memory:":
         raise LedgerError("ledger: expected a SQLite file, found an in-memory database; give sqlite:///path/ledger.db.")
     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
     return engine

@@ -14,6 +14,7 @@ from bank_assets.ledger.events import COVERED, GENESIS, Link, event_hash, uncove
 from bank_assets.ledger.models import decisions, erasures, event_head, events
 
 _CHUNK: Final = 2_000
+_PART_ROWS: Final = 50_000  # whose digests are held at once
 _Group = tuple[str, int | None]  # a table and the number of an event, None for rows that belong to none
 
 
@@ -43,7 +44,8 @@ def verify(connection: Connection, against: Link | None = None) -> EventsResult:
                 if why := _fault(event, last, against):
                     return EventsResult(False, n, event["seq"], why, newest)
                 last = Link(event["seq"], event["hash"])
-            rows.read(chunk)
+            for part in _parts(chunk):
+                rows.read(part)
         if why := _fault_at_end(newest, last, against):
             return EventsResult(False, n, min(newest.seq, last.seq) + 1, why, newest)
         bad, why = rows.fault(newest.seq)
@@ -82,6 +84,18 @@ def _chunks(connection: Connection, last: int) -> Iterator[Sequence[RowMapping]]
         after = chunk[-1]["seq"]
         if len(chunk) < _CHUNK or after > last:
             return
+
+
+def _parts(chunk: Sequence[RowMapping]) -> Iterator[Sequence[RowMapping]]:
+    """Events that follow each other, in parts of so many rows that their digests fit into memory."""
+    first, n = 0, 0
+    for at, event in enumerate(chunk):
+        own = sum(part["n"] for part in event["content"].get("rows", {}).values())
+        n += own
+        if n > _PART_ROWS and at > first:
+            yield chunk[first:at]
+            first, n = at, own
+    yield chunk[first:]
 
 
 def _fault(event: RowMapping, previous: Link, against: Link | None) -> str:

@@ -8,7 +8,7 @@ an objection goes to the suppression list in the same transaction.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -258,20 +258,12 @@ def counts_of(engine: Engine, list_id: str) -> dict[str, int]:
     return {name: found[name] for name in DISPOSITIONS if name in found}
 
 
-def subscriptions_of(engine: Engine, customer_id: str) -> list[RecordedSubscription]:
-    """Subscriptions and cancellations of a person, oldest first."""
-    return list(_read_subscriptions(engine, subscriptions.c.customer_id == customer_id))
-
-
 def subscriptions_between(engine: Engine, first: str, last: str) -> list[RecordedSubscription]:
     """Subscriptions and cancellations of some days, ISO, both included; oldest first."""
-    return list(_read_subscriptions(engine, subscriptions.c.on_day.between(first, last)))
-
-
-def _read_subscriptions(engine: Engine, where: Any) -> Iterator[RecordedSubscription]:
     columns = (subscriptions.c[name] for name in RecordedSubscription.__dataclass_fields__)
-    query = select(*columns).where(where).order_by(subscriptions.c.on_day, subscriptions.c.id)
-    return (RecordedSubscription(*row) for row in read(engine, query))
+    query = select(*columns).where(subscriptions.c.on_day.between(first, last))
+    ordered = query.order_by(subscriptions.c.on_day, subscriptions.c.id)
+    return [RecordedSubscription(*row) for row in read(engine, ordered)]
 
 
 def subscriptions_until(engine: Engine) -> str | None:

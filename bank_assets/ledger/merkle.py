@@ -1,4 +1,4 @@
-"""Merkle trees over the rows of a block: root, inclusion proof and its check, as of RFC 9162, section 2.1.
+"""Merkle trees over the rows of a block: root and inclusion proof, as of RFC 9162, section 2.1.
 
 A proof shows that a row is in a block by some dozen hashes, without the other rows. Leaves and inner nodes are hashed
 under different prefixes, so that no inner node passes for a row.
@@ -41,21 +41,3 @@ def proof_of(leaves: Sequence[bytes], index: int) -> list[bytes]:
             path.append(level[neighbour])
         level, index = _above(level), index // 2
     return path
-
-
-def is_included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
-    """Whether a proof leads from the hash of the leaf at an index, from 0, to the root of a tree of a size."""
-    last = size - 1
-    if not 0 <= index <= last:
-        return False
-    for one in path:
-        if last == 0:
-            return False
-        if index % 2 or index == last:
-            leaf = _node(one, leaf)
-            while index and index % 2 == 0:
-                index, last = index // 2, last // 2
-        else:
-            leaf = _node(leaf, one)
-        index, last = index // 2, last // 2
-    return last == 0 and leaf == root

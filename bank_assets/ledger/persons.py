@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final
 
 from sqlalchemy import Engine, Select, func, select
 
-from bank_assets.contract.values import identifier_key
+from bank_assets.contract.values import identifier_key, spreadsheet_text
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions, suppressions
-from bank_assets.ledger.contact_history import chunks, is_of
+from bank_assets.ledger.contact_history import CHUNK, chunks, is_of
 from bank_assets.ledger.engine import read
 from bank_assets.ledger.models import outcomes, payloads
 
@@ -89,14 +91,16 @@ def _rows(engine: Engine, query: Select[Any]) -> Sequence[Any]:
 def objections(engine: Engine, search: str = "", limit: int | None = None, offset: int = 0) -> list[Objection]:
     """Entries of the suppression list, the newest first; with a search those whose id contains it in any case."""
     of = suppressions.c.customer_id
-    query = _OBJECTIONS.where(func.lower(of).contains(search.lower(), autoescape=True)) if search else _OBJECTIONS
+    query = _OBJECTIONS.where(of.regexp_match(f"(?i){re.escape(search)}")) if search else _OBJECTIONS
     return [Objection(*row) for row in read(engine, query.limit(limit).offset(offset))]
 
 
 def objections_of(engine: Engine, ids: Iterable[str]) -> list[Objection]:
     """Entries of the suppression list by which persons with these ids must not be called, however they are spelled."""
-    keys = {identifier_key(one) for one in ids}
-    found = read(engine, _OBJECTIONS.where(func.lower(suppressions.c.customer_id).in_({one.lower() for one in keys})))
+    keys, of = {identifier_key(one) for one in ids}, suppressions.c.customer_id
+    spelled = func.lower(of).in_({*keys, *map(spreadsheet_text, keys)})
+    # SQLite, and PostgreSQL with some collations, lower the case of ASCII alone.
+    found = read(engine, _OBJECTIONS.where(spelled | of.regexp_match("[^ -~]")))
     return [Objection(*row) for row in found if identifier_key(row.customer_id) in keys]
 
 
@@ -110,11 +114,19 @@ def customer_of(engine: Engine, contact_id: str) -> str | None:
 
 
 def known_keys(engine: Engine, ids: Iterable[str]) -> set[str]:
-    """Which identifiers name a customer or contact in a decision, on a list, or in a feed; as `identifier_key`."""
-    spelled = [spelling for one in ids for spelling in dict.fromkeys((one, one.lower(), one.upper()))]
+    """Which identifiers name a customer or contact in a decision, on a list, or in a feed; as `identifier_key`.
+
+    Any case is found of as many as a statement takes: indexes help with the usual spellings alone.
+    """
+    wanted = list(ids)
+    found = _known(engine, [spelled for one in wanted for spelled in {one, one.lower(), one.upper()}])
+    cased = [key for key in {*map(identifier_key, wanted)} - found if key != key.upper()]
+    return found | _known(engine, cased[:CHUNK], func.lower)
+
+
+def _known(engine: Engine, spelled: Sequence[str], of: Callable[[Any], Any] = lambda column: column) -> set[str]:
     found: set[str] = set()
     with engine.connect() as connection:
-        for part in chunks(spelled):
-            for column in _IDS:
-                found.update(connection.execute(select(column).where(column.in_(part)).distinct()).scalars())
+        for part, column in product(chunks(spelled), _IDS):
+            found.update(connection.execute(select(column).where(of(column).in_(part)).distinct()).scalars())
     return {identifier_key(one) for one in found}

@@ -99,7 +99,8 @@ def pull(settings: Settings) -> Pulled:
     address, folder = _address(settings), settings.home / "pulls"
     plain = plain_address(settings)
     origin = hashlib.sha256(f"{plain}\n{settings.source_query}\n{settings.source_watermark}".encode()).hexdigest()
-    engine = create_engine(address, connect_args={"connect_timeout": 10} if "psycopg" in address.drivername else {})
+    options = {"connect_timeout": 10} if "psycopg" in address.drivername else {}
+    engine = create_engine(address, hide_parameters=True, connect_args=options)
     pulled = None
     try:
         with locked(folder / ".lock"), engine.connect() as connection:

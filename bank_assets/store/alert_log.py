@@ -41,6 +41,7 @@ class LoggedAlert(msgspec.Struct, frozen=True):
     details: tuple[str, ...] = ()
     page: str = ""
     run_url: str = ""
+    channel: str = ""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> LoggedAlert:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.names import MODEL_NAME
+from bank_assets.contract.values import plain_identifier, spreadsheet_text
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
 from bank_assets.core.economics.suppression import CUSTOMER_ID
@@ -23,7 +24,6 @@ FOLDER: Final = "call_lists"  # of the reports and of the web app
 CALLS: Final = "calls"
 HOLDOUT: Final = "holdout"
 GROUPS: Final = (CALLS, HOLDOUT)
-_FORMULA_STARTS: Final = (*"=+-@\t\r\n", "＝", "＋", "－", "＠")  # the full-width forms too
 COLUMNS: Final = (
     "list_id", "group", "rank", "contact_id", "contact_date", "probability", "probability_low", "probability_high",
     "decile", "expected_profit_eur", "cost_eur", "value_eur", "model_name", "model_version", "model_digest", "as_of",
@@ -83,19 +83,6 @@ def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS)
     return text.getvalue().encode()
 
 
-def spreadsheet_text(text: str) -> str:
-    """Prefix a text with an apostrophe if a spreadsheet would run it as a formula.
-
-    Only files that people open need this; the API returns ids as delivered.
-    """
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
-
-
-def plain_text(field: str) -> str:
-    """The text that `spreadsheet_text` made a field of."""
-    return field[1:] if field.startswith("'") and spreadsheet_text(field[1:]) == field else field
-
-
 @dataclass(frozen=True, slots=True)
 class CsvRows:
     """The rows of a list's CSV file, (n,), with the text of each line."""
@@ -112,7 +99,7 @@ class CsvRows:
         at = {name: place for place, name in enumerate(head)}
 
         def column(name: str) -> list[str]:
-            return [plain_text(row[at[name]]) for row in rows] if name in at else [""] * len(rows)
+            return [plain_identifier(row[at[name]]) for row in rows] if name in at else [""] * len(rows)
 
         ids = column("contact_id")
         persons = [person or own for person, own in zip(column(CUSTOMER_ID), ids, strict=True)]

@@ -22,6 +22,7 @@ from bank_assets.core.economics.call_plan import EXPLORATION, CallPlan
 from bank_assets.core.economics.exploration import ANSWERS
 from bank_assets.core.economics.suppression import DUPLICATE, RULE_TEXTS, SUPPRESSED
 from bank_assets.core.features.feedback import CALLED, ListDesign
+from bank_assets.ledger.chain import anchor
 from bank_assets.ledger.criteria import Whose
 from bank_assets.ledger.randomized import PROPENSITY, answers
 from bank_assets.ledger.records import Decision
@@ -31,6 +32,7 @@ from bank_assets.store.home_json import read_json
 
 FOLDER: Final = "list_designs"
 _ANSWERS: Final = "-answers-"  # in names of files, before the last sequence number of their decisions
+_LOOKED_AT: Final = "answers.seq"  # file with the sequence number up to which decisions were searched for answers
 
 
 _ROWS: Final = ("contact_ids", "contact_dates", "propensity", "is_called", "is_explored", "customer_ids")
@@ -77,21 +79,29 @@ class ListDesigns:
                 None if persons is None else [one or "" for one in np.asarray(persons, object)[rows].tolist()],
             )
         )
-        self._write(f"{scores.as_of}-{hashlib.sha256(content).hexdigest()[:16]}", content)
+        self._write(f"{scores.as_of}-{hashlib.sha256(content).hexdigest()[:16]}.json", content)
 
     def keep_answers(self, ledger: Engine) -> None:
         """Keep the randomized answers to single requests since the last time, as lists of their as-of days."""
         if not self._is_used:
             return
-        kept = max((int(path.stem.split(_ANSWERS)[1]) for path in self._folder.glob(f"*{_ANSWERS}*")), default=0)
+        looked = self._folder / _LOOKED_AT
+        kept = max(
+            int(looked.read_text()) if looked.is_file() else 0,
+            *(int(path.stem.split(_ANSWERS)[1]) for path in self._folder.glob(f"*{_ANSWERS}*")),
+            0,
+        )
+        newest = anchor(ledger).seq
         # Files in the order of the chain: the last one says up to where, even if the process dies between two.
         for as_of, run in groupby(answers(ledger, kept), key=attrgetter("as_of")):
             last = {one.contact_id: one for one in run}.values()
-            self._write(f"{as_of}{_ANSWERS}{max(one.seq for one in last)}", _encoded(list(last)))
+            self._write(f"{as_of}{_ANSWERS}{max(one.seq for one in last)}.json", _encoded(list(last)))
+        if newest > kept:  # where nothing is randomized, no run searches all decisions again
+            self._write(_LOOKED_AT, str(newest).encode())
 
     def _write(self, name: str, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomic(self._folder / f"{name}.json", content)
+        write_atomic(self._folder / name, content)
 
     def names(self, until: np.datetime64 | str = "9999") -> list[str]:
         """Files of the lists made for a day up to this one, in order of their days."""

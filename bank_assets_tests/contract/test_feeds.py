@@ -12,10 +12,12 @@ from bank_assets.contract.feed_rows import header_of, rows_of_text
 from bank_assets.contract.feeds import DISPOSITION_FEED, SUBSCRIPTION_FEED, Disposition, Subscription
 from bank_assets.contract.file import parse_contract
 from bank_assets.contract.file_writing import write_contract
+from bank_assets.contract.id_lists import read_ids
 from bank_assets.contract.reading import read_rows
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI
+from bank_assets.contract.values import identifier_key, spreadsheet_text
 
 NOW = datetime(2010, 11, 30, 12, tzinfo=UTC)
 DIALER = Sender(
@@ -48,6 +50,16 @@ def test_rows_are_read_by_the_contract():
         Disposition("c-3", "not_reached", "2010-11-22T23:30:00-05:00"),  # its day is the day as written
     ]
     assert [row.line for row in found.rows] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("one", ["+351-7", "=x", "-5", "@a", "'+x", "＋1", "c-1", "'n"])
+def test_an_id_that_an_export_kept_from_spreadsheets_comes_back_as_it_was(one):
+    cell = spreadsheet_text(one)
+    calls = read(f"contact_id,disposition,called_at,customer_id\n{cell},refused,2010-11-22,{cell}\n")
+    booked = read(f"customer_id,on_day\n{cell},2010-11-22\n", SUBSCRIPTION_FEED)
+    found = [calls.rows[0].contact_id, calls.rows[0].customer_id, booked.rows[0].customer_id, *read_ids(cell)[0]]
+    assert found == [one] * 4
+    assert identifier_key("'+351-7") == "+351-7", "an objection that was filed under the protected form holds"
 
 
 def test_a_sender_spells_columns_values_and_days_in_its_own_way():

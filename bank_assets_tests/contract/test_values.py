@@ -15,6 +15,7 @@ from bank_assets.contract.values import (
     nearest,
     number_text,
     number_within,
+    spreadsheet_text,
     visible,
     whole_number,
 )
@@ -177,3 +178,9 @@ def test_what_may_have_been_meant_by_a_decimal_follows_the_declared_sign():
 
 def test_two_texts_that_are_as_near_are_no_proposal():
     assert nearest("AB", ["a.b", "a-b"]) == ""
+
+
+@pytest.mark.parametrize("start", [*"=+-@\t\r\n＝＋－＠", " ="])
+def test_an_id_that_a_spreadsheet_would_run_is_shown_instead(start):
+    assert spreadsheet_text(f"{start}cmd()") == f"'{start}cmd()"
+    assert spreadsheet_text("c-1") == "c-1"

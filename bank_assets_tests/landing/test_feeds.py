@@ -3,14 +3,17 @@
 import json
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
+from bank_assets.contract.feeds import Disposition
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.feeds import record_feeds
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import Withdrawal
 from bank_assets.landing.withdrawals import withdraw
 from bank_assets.ledger import campaigns, feeds, outcomes
-from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets_tests.landing.landing_home import NOW, Home
 from bank_assets_tests.world.customers import delimited
 
@@ -68,8 +71,11 @@ def test_a_file_that_cannot_be_read_stops_no_other_one(home):
         "outcomes/a.csv: not on record because of FileNotFoundError; the next look tries again",
         "subscriptions/books.csv: 1 new rows, 0 known, 0 refused",
     ]
+    home.take()
+    assert ["a file that can be put on record" in one.text for one in home.alerts().values()] == [True], "told once"
     lost.path.write_bytes(content)
     assert home.take()[1] == ["outcomes/a.csv: 2 new rows, 0 known, 0 refused"]
+    assert home.alerts() == {}
 
 
 def test_refused_rows_become_a_file_beside_the_reasons_and_people_are_told(home):
@@ -93,6 +99,30 @@ def test_the_downloaded_calls_with_two_columns_added_are_dispositions(home):
     head = "list_id,group,rank,contact_id,contact_date,probability,disposition,called_at"
     home.deliver(f"{head}\n,calls,1,c-1,2010-11-20,0.5,refused,2010-11-22\n", "list.csv", "outcomes")
     assert home.take()[1] == ["outcomes/list.csv: 1 new rows, 0 known, 0 refused"]
+
+
+def test_refused_rows_are_told_once_where_the_landing_folder_may_not_be_written(home):
+    home.deliver(CALLS + "c-3,sold,2010-11-22\n", "calls.csv", "outcomes")
+    (home.landing / "refused").write_text("no folder")
+    assert home.take()[1] == ["outcomes/calls.csv: 2 new rows, 0 known, 1 refused"]
+    assert home.take()[1] == [], "it is on record and not taken again"
+    (alert,) = (one for one in home.alerts().values() if "calls.csv" in one.title)
+    assert (alert.title, alert.text.split(".")[0]) == (
+        "calls.csv in the landing folder outcomes is not used",
+        "Expected usable rows throughout; 1 of 3 are not",
+    )
+
+
+def test_no_error_or_log_quotes_a_customer(home, caplog):
+    with writing(home.engine) as connection:
+        full = "CREATE TRIGGER full BEFORE INSERT ON dispositions BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        connection.execute(text(full))
+    home.deliver(CALLS, "calls.csv", "outcomes")
+    said = home.take()[1]
+    assert said == ["outcomes/calls.csv: not on record because of IntegrityError; the next look tries again"]
+    with pytest.raises(IntegrityError, match="parameters hidden") as caught:
+        feeds.record_dispositions(home.engine, [Disposition("c-1", "refused", "2010")], actor="a", source="f")
+    assert "c-1" not in f"{caught.value}{caplog.text}"
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,12 @@ class Home:
         return month_digest(manifest_of(self.warehouse, ["2008-05"]))
 
 
+def test_a_contact_is_taken_back_by_the_id_that_an_export_shows(home):
+    home.put("contacts/a.csv", delimited([delivered(contact_id="+351-7", contact_date="2008-05-05")]))
+    home.withdraw("'+351-7;never called", column="contact_id")
+    assert home.without() == {"a.csv": {"+351-7"}}
+
+
 def test_a_withdrawn_delivery_no_longer_counts_and_stays_on_record(home):
     home.contacts("a.csv", 1)
     home.contacts("b.csv", 2)

@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import insert
 
+from bank_assets.contract.feeds import Subscription
 from bank_assets.core.economics.contact_policy import ContactPolicy
-from bank_assets.ledger import events
+from bank_assets.ledger import events, feeds
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
 from bank_assets.ledger.contact_history import on_record
 from bank_assets.ledger.engine import writing
@@ -141,3 +142,5 @@ def test_everything_on_record_about_a_person(recorded):
     assert about(recorded, "k-9").is_empty
     assert (customer_of(recorded, "c-1"), customer_of(recorded, "c-2")) == ("k-1", None)
     assert known_keys(recorded, ["K-1", "C-2", "k-9", "k-3"]) == {"k-1", "c-2", "k-3"}
+    feeds.record_subscriptions(recorded, [Subscription("xKd-7", "2010-11-22")], actor="b", source="f")
+    assert known_keys(recorded, ["XkD-7"]) == {"xkd-7"}

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
 
-from bank_assets.ledger import decisions, events
+from bank_assets.ledger import campaigns, decisions, event_verification, events
 from bank_assets.ledger.campaign_models import dispositions, plans, subscriptions
 from bank_assets.ledger.engine import utc_now, writing
 from bank_assets.ledger.event_verification import verify
@@ -197,3 +197,13 @@ def test_the_database_refuses_changes(ledger, statement):
     record(ledger)
     with pytest.raises(DBAPIError, match="append-only"), writing(ledger) as connection:
         connection.execute(text(statement))
+
+
+def test_events_are_verified_in_parts_of_bounded_rows(ledger, monkeypatch):
+    for number in range(5):
+        campaigns.suppress(ledger, [f"p-{number}-{at}" for at in range(3)], reason="letter", actor="ana")
+    monkeypatch.setattr(event_verification, "_PART_ROWS", 6)
+    chunk = [{"content": {"rows": {"suppressions": {"n": n}}}} for n in (3, 3, 9, 1, 1, 5)]
+    assert [len(part) for part in event_verification._parts(chunk)] == [2, 1, 2, 1]
+    with ledger.connect() as connection:
+        assert event_verification.verify(connection).ok

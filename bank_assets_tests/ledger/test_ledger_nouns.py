@@ -15,6 +15,7 @@ from bank_assets.ledger.contact_history import CHUNK
 from bank_assets.ledger.engine import LedgerError, only_app_process, open_ledger, upgrade
 from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import metadata
+from bank_assets.ledger.persons import objections, objections_of
 
 
 def test_ids_are_uuids_of_version_7_that_sort_by_time():
@@ -215,11 +216,23 @@ def test_keys_carry_scopes_and_are_not_stored(ledger, ledger_url):
     assert accounts.revoke_key(ledger, "crm")
     assert not accounts.revoke_key(ledger, "crm")
     assert accounts.key_identity(ledger, key) is None
-    for name, scopes in (("crm", ["predict"]), ("x", ["everything"]), ("x", [])):
+    for name, scopes in (("crm", ["predict"]), ("x", ["everything"]), ("x", []), (" Pipeline", ["predict"])):
         with pytest.raises(accounts.AccountError):
             accounts.create_key(ledger, name, scopes)
+    with pytest.raises(accounts.AccountError, match="the platform itself acts"):
+        accounts.create_user(ledger, "pipeline", "correct horse battery")
     with pytest.raises(accounts.AccountError, match="12 characters"):
         accounts.create_user(ledger, "ana", "short", "analyst")
+
+
+@pytest.mark.parametrize(
+    ("on_record", "asked"),
+    [("Ä-7", "ä-7"), ("Straße-1", "STRASSE-1"), ("K-7", " k-7"), ("'+351-7", "+351-7"), ("+351-7", "'+351-7")],
+)
+def test_an_objection_is_found_however_its_customer_is_spelled(ledger, on_record, asked):
+    campaigns.suppress(ledger, [on_record, "x-1"], reason="letter", actor="ana")
+    assert [one.customer_id for one in objections_of(ledger, [asked])] == [on_record]
+    assert on_record in [one.customer_id for one in objections(ledger, asked.strip("' ")[:2])]
 
 
 def test_objections_of_more_people_than_a_statement_takes(ledger):

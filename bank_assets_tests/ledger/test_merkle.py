@@ -4,7 +4,8 @@ from hashlib import sha256
 
 import pytest
 
-from bank_assets.ledger.merkle import is_included, leaf_hash, proof_of, root_of
+from bank_assets.ledger.merkle import leaf_hash, proof_of, root_of
+from bank_assets_tests.world.proofs import is_included
 
 
 def split(n):

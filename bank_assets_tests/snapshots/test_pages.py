@@ -14,7 +14,7 @@ PAGES = {
     "predict": "/predict",
     "campaign": "/campaign",
     "campaign_planned": "/campaign?list=delivered:example.csv",
-    "customers": "/customers/nobody",
+    "customers": "/customers?id=nobody",
     "objections": "/customers/objections",
     "campaign_report": "/campaign/report",
     "monitoring": "/monitoring",

@@ -32,6 +32,7 @@ def dispositions_view(ledger: Engine, list_id: str, answer: FeedAnswer | None = 
 @post(
     "/campaign/lists/{list_id:str}/dispositions",
     name="page:campaign:dispositions",
+    opt={"needs": "outcomes"},
     request_max_body_size=FILE_BYTES,
     status_code=200,
 )

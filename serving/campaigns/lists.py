@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from bank_assets.core.campaigns.life import ALLOWED, Action
+from bank_assets.core.campaigns.life import Action
 from bank_assets.ledger import campaigns, feeds, list_life
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.contact_history import newest_event
@@ -104,8 +104,7 @@ class Lists:
     def left_out(self, list_id: str) -> list[LeftOut]:
         """Calls of a list that an export would leave out now, and why; checked again once something is recorded."""
         state = self.get(list_id)
-        if state.record.stage not in ALLOWED[Action.EXPORT]:
-            return []
+        state.record.check(Action.EXPORT, list_id)  # what nobody may export is not checked
 
         def check() -> list[LeftOut]:
             return self.exporter.now(state.kept, self.call_lists.content(state.kept, CALLS)).left_out

@@ -113,7 +113,9 @@ class CustomersController(Controller):
         self,
         customer_id: FromPath[str],
         contact_rules: NamedDependency[ContactRules],
-        day: Annotated[dt.date | None, QueryParameter(description="Day of the call; default today (UTC).")] = None,
+        day: Annotated[
+            dt.date | None, QueryParameter(description="Day of the call; default today at the bank.")
+        ] = None,
     ) -> PolicyAnswer:
         """The rule that excludes the customer, until when, at which hours, and the open lists."""
         return contact_rules.of(customer_id, day)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from sqlalchemy import Engine
@@ -26,10 +27,11 @@ class ContactRules:
     ledger: Engine
     policy: ContactPolicy
     suppressions: Suppressions
+    timezone: str  # of the bank, whose day it is
 
     def of(self, customer_id: str, day: dt.date | None = None) -> PolicyAnswer:
         """Whether a customer may be called; a contact that names a customer stands for that customer."""
-        day = day or dt.datetime.now(dt.UTC).date()
+        day = day or self._today()
         person = customer_of(self.ledger, customer_id) or customer_id
         ((reason, until),) = self.excluded([person], [day])
         if self.suppressions.read().covers(customer_id, person):
@@ -65,6 +67,13 @@ class ContactRules:
             until_text = np.where(rule == "", "", np.datetime_as_string(until)).tolist()
             found |= dict(zip(((one, day) for one in of_day), zip(rule.tolist(), until_text, strict=True), strict=True))
         return [found[key] for key in zip(persons, days, strict=True)]
+
+    def _today(self) -> dt.date:
+        try:
+            zone: dt.tzinfo = ZoneInfo(self.timezone)
+        except ZoneInfoNotFoundError:  # an image without time zones
+            zone = dt.UTC
+        return dt.datetime.now(zone).date()
 
     def _hours(self, person: str, day: dt.date) -> Hours | None:
         hours, days = self.policy.hours, np.array([day], dtype="datetime64[D]")

@@ -1,4 +1,4 @@
-"""Takes objections to direct marketing at every door alike: pages, API and uploaded files."""
+"""Takes objections to direct marketing alike from pages, the API and uploaded files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ObjectionsTaken:
 
 @dataclass(frozen=True, slots=True)
 class Objections:
-    """The door of objections."""
+    """Takes objections and says which of them name customers."""
 
     suppressions: Suppressions
     known: KnownCustomers

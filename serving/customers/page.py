@@ -8,7 +8,6 @@ import io
 from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
@@ -16,14 +15,13 @@ from litestar.params import FromPath, MultipartBody, QueryParameter, URLEncodedB
 from litestar.response import Redirect
 from sqlalchemy import Engine
 
-from bank_assets.contract.values import IDENTIFIER_LENGTH, plain_identifier
+from bank_assets.contract.values import IDENTIFIER_LENGTH, plain_identifier, spreadsheet_text
 from bank_assets.ledger.persons import Objection, about, objections
-from bank_assets.store.call_lists import spreadsheet_text
 from serving.customers.contact_rules import ContactRules
 from serving.customers.objections import Objections, ObjectionsTaken, sent_texts
 from serving.customers.suppressions import Suppressions
 from serving.customers.view_models import CustomersPage, ObjectionsView, SuppressionView
-from serving.customers.views import customer_view
+from serving.customers.views import customer_href, customer_view
 from serving.web.access import identity_of
 from serving.web.chrome import Page
 from serving.web.problems import FieldError, NotFoundError, PayloadError
@@ -36,23 +34,23 @@ OBJECTIONS: Final = "/customers/objections"
 REASON_LENGTHS: Final = (3, 1_000)
 
 
-@get("/customers", name="page:customers", sync_to_thread=False)
-def customers(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Search for a customer."""
-    if query := plain_identifier(request.query_params.get("id", "")[: IDENTIFIER_LENGTH + 1]):
-        return Redirect(f"/customers/{quote(query, safe='')}", status_code=303)
-    return show(request, CustomersPage("Customers", "", None, ""))
+@get("/customers/{customer_id:str}", name="page:customers:record", sync_to_thread=False)
+def record(customer_id: FromPath[str]) -> Redirect:
+    """The address of a customer in earlier releases, which cannot hold every identifier."""
+    return Redirect(customer_href(customer_id), status_code=303)
 
 
-@get("/customers/{customer_id:str}", name="page:customers:record", sync_to_thread=True)
-def record(
+@get("/customers", name="page:customers", sync_to_thread=True)
+def customers(
     request: Request[Any, Any, Any],
-    customer_id: FromPath[str],
     ledger: NamedDependency[Engine],
     contact_rules: NamedDependency[ContactRules],
     customer_objections: NamedDependency[Objections],
 ) -> Response[Any]:
-    """Everything on record about one customer."""
+    """Search for a customer, or everything on record about one."""
+    customer_id = plain_identifier(request.query_params.get("id", "")[: IDENTIFIER_LENGTH + 1])
+    if not customer_id:
+        return show(request, CustomersPage("Customers", "", None, ""))
     answer = contact_rules.of(customer_id)
     person = about(ledger, answer.customer_id)
     found = None if person.is_empty else customer_view(request, answer, person, ledger)
@@ -107,29 +105,29 @@ async def add(
 
 
 async def take_objections(
-    request: Request[Any, Any, Any], data: dict[str, Any], door: Objections, action: str = OBJECTIONS
+    request: Request[Any, Any, Any], data: dict[str, Any], customer_objections: Objections, action: str = OBJECTIONS
 ) -> Response[Any]:
     """Take the objections of a form; what cannot be used comes back in the form, and nobody is added then."""
     key, reason = str(data.get("list", "")), str(data.get("reason", "")).strip()
     try:
-        ids = await _ids_of(data, door)
+        ids = await _ids_of(data, customer_objections)
     except PayloadError as error:
-        total = len((await asyncio.to_thread(door.suppressions.read)).customer_ids)
+        total = len((await asyncio.to_thread(customer_objections.suppressions.read)).customer_ids)
         text = "\n".join(await sent_texts(data, "ids"))
         refused = SuppressionView(total, "", key, action, text, reason, error.errors)
         return show(request, PartPage("Nobody was added", refused), refused, status=422)
     actor = identity_of(request).name
-    taken = await asyncio.to_thread(door.take, ids, reason=reason or "page", actor=actor)
+    taken = await asyncio.to_thread(customer_objections.take, ids, reason=reason or "page", actor=actor)
     if not is_partial(request):
         counts = {"ids": str(taken.ids), "added": str(taken.added), "known": str(taken.known)}
         return Redirect(OBJECTIONS, status_code=303, query_params=counts)
-    part = SuppressionView(len(door.suppressions.current.customer_ids), taken.sentence, key, action)
+    part = SuppressionView(len(customer_objections.suppressions.current.customer_ids), taken.sentence, key, action)
     return show(request, part, headers={"HX-Trigger": "suppressions-changed"})
 
 
-async def _ids_of(data: dict[str, Any], door: Objections) -> list[str]:
+async def _ids_of(data: dict[str, Any], customer_objections: Objections) -> list[str]:
     texts = await sent_texts(data, "ids", "file")
-    ids = [one for text in texts for one in await asyncio.to_thread(door.ids_of, text)]
+    ids = [one for text in texts for one in await asyncio.to_thread(customer_objections.ids_of, text)]
     if not ids:
         raise PayloadError(FieldError("Customer ids", "at least one, one per line", "none"))
     return ids

@@ -25,7 +25,7 @@ DO_NOT_CALL: Final = "Do not call"
 
 def customer_href(customer_id: str) -> str:
     """Address of a customer's page."""
-    return f"/customers/{quote(customer_id, safe='')}"
+    return f"/customers?id={quote(customer_id, safe='')}"
 
 
 def customer_view(

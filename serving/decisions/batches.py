@@ -32,7 +32,7 @@ from serving.decisions.recorder import Recorder
 from serving.decisions.schemas import MINIMUM_EUR, BatchRow, EconomicsRequest, PredictionRequest
 from serving.decisions.scoring import Decided, DecisionMaker, DecisionRequest, economics_of, reason_of
 from serving.decisions.uploads import MAX_ROWS, BatchError, Row, csv_rows, json_rows
-from serving.web.access import identity_of
+from serving.web.access import Admission, identity_of
 from serving.web.answers import from_record
 from serving.web.bodies import JSON, check_format
 from serving.web.openapi import body_of, inlined, secured
@@ -99,7 +99,8 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
             economics_of(stated, maker.economics)
             recorder.check()
             champion, published = maker.store.current, maker.store.state
-            upload = Upload(file, rows, actor, stated, contact_date, maker, recorder, champion, published)
+            admission = request.scope["bank"]  # type: ignore[typeddict-item]
+            upload = Upload(file, rows, actor, stated, contact_date, maker, recorder, champion, published, admission)
             # Whatever is wrong with the whole upload is raised here, while the status can still say so.
             first = await asyncio.to_thread(upload.next_chunk)
         except BaseException:
@@ -138,6 +139,7 @@ class Upload:
     recorder: Recorder
     champion: Champion
     published: PublishedState
+    admission: Admission
     batch_id: str = field(default_factory=new_id)
 
     def next_chunk(self) -> _Chunk:
@@ -185,7 +187,7 @@ class Upload:
                     chunk = await coming
                 except Exception as error:
                     # The status has left already, so the document itself must name the problem.
-                    problem = problem_of(error)
+                    problem, self.admission.is_broken_off = problem_of(error), True
                     break
                 finally:
                     # Also if the client hung up: the thread must be done with the file before it is closed.

@@ -54,7 +54,7 @@ class FeedAnswer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ReportOrigin:
-    """Who reports, through which door, in which file; `list_id` is the list of rows that name none."""
+    """Who reports, in which way, in which file; `list_id` is the list of rows that name none."""
 
     actor: str
     source: str

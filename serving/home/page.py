@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bank_assets.core.words import pct
 from bank_assets.ledger import chain
 from bank_assets.reports.formats import count, eur, number
+from bank_assets.store.alert_log import LoggedAlert
 from serving.champion.champion import ChampionStore
 from serving.decisions.recorder import Recorder
 from serving.home.view_models import HomePage, HomeState
@@ -33,7 +34,7 @@ from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, LoginPage, Notice, 
 SHOWN_ALERTS = 4
 READ_ROWS = 20  # enough to contain the verdict on the fit that the newest judged day requested
 URGENT_FOR = timedelta(days=1)
-URGENT_LOOKED_AT, URGENT_SHOWN = 40, 3
+URGENT_SHOWN = 3
 LOGIN_FAILED = "The name or the password is not right, or the account is disabled. Try again."
 
 
@@ -115,11 +116,14 @@ def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None)
 def _urgent(reports: Reports) -> list[Notice]:
     """Alerts of the last day that a person must act on; what the loop answers by itself is none of them."""
     since = datetime.now(UTC) - URGENT_FOR
+
+    def is_urgent(one: LoggedAlert) -> bool:
+        return one.tone == BAD and one.at > since and one.kind not in ANSWERED_BY_THE_LOOP
+
     return [
         Notice(BAD, one.title, f"{one.text} {one.action}", "/monitoring", "See all alerts")
-        for one in reports.alerts(URGENT_LOOKED_AT)
-        if one.tone == BAD and one.at > since and one.kind not in ANSWERED_BY_THE_LOOP
-    ][:URGENT_SHOWN]
+        for one in reports.alerts(URGENT_SHOWN, is_urgent)
+    ]
 
 
 def _model(store: ChampionStore, loop: LoopHistory | None) -> list[Tile]:

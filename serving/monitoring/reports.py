@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from bank_assets.core.alerts.alert import ALERT_SCHEMA_VERSION
+from bank_assets.core.alerts.alert import ALERT_SCHEMA_VERSION, DefaultChannel
 from bank_assets.core.drift.report import DriftReport
 from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.quality.performance_report import PerformanceReport
@@ -89,8 +89,8 @@ class Reports:
         found = {path.stem: self._read(path, DriftReport.from_dict) for path in pages}
         return {month: one for month, one in found.items() if one}
 
-    def alerts(self, limit: int) -> list[LoggedAlert]:
-        """The newest alerts first."""
+    def alerts(self, limit: int, is_wanted: Callable[[LoggedAlert], bool] = lambda _: True) -> list[LoggedAlert]:
+        """The newest alerts for people that are wanted, newest first; those about lists and objections are no task."""
         log, found = AlertLog(self.folder / FILE_NAME, "", ""), []
         try:
             for _, one in log.read(max(log.size - ALERTS_READ, 0)):
@@ -102,8 +102,8 @@ class Reports:
         except OSError as error:
             self._fault(FILE_NAME, str(error))
         # By time: a process that looked at a long run reports it after a shorter one that ended later.
-        found.reverse()
-        return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
+        shown = [one for one in reversed(found) if one.channel != DefaultChannel.SIGNED and is_wanted(one)]
+        return sorted(shown, key=lambda one: one.at, reverse=True)[:limit]
 
     def page_of(self, folder: str, name: str) -> str:
         """Address of a page of ours, or "" if it is not there."""

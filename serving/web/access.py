@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from litestar.connection import ASGIConnection
 from litestar.params import QueryParameter
@@ -29,7 +29,7 @@ from serving.web.problems import FieldError, ForbiddenError, NotAuthenticatedErr
 
 if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
-    from litestar.types import ASGIApp, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 SESSION_COOKIE: Final = "bank_session"
 LOCAL: Final = Identity("local", frozenset(accounts.SCOPES), "admin")
@@ -38,6 +38,7 @@ CACHE_SECONDS: Final = 5.0
 CACHE_ENTRIES: Final = 10_000
 SHOWN: Final = 100  # characters of a header in an error
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_SLASH: Final = "\ue000"  # stands for the slash of an identifier while its address is routed; no identifier holds it
 # Path prefixes that need no credentials; a webhook brings a signature.
 PUBLIC: Final = ("/health/", "/login", "/static/", "/api/v1/webhooks/")
 
@@ -53,6 +54,7 @@ class Admission:
         is_head: whether only the head of the answer is wanted, so that no content leaves the platform.
         decision_id: id of the decision that the request made, for its log line; "" if it made none.
         model_version: version that decided, for the log line.
+        is_broken_off: whether the answer ends with a problem, although its status says success.
     """
 
     request_id: str
@@ -61,6 +63,7 @@ class Admission:
     is_head: bool = False
     decision_id: str = ""
     model_version: str = ""
+    is_broken_off: bool = False
 
 
 @dataclass(slots=True)
@@ -131,6 +134,13 @@ def refuse_cross_site(method: str, headers: dict[bytes, bytes]) -> None:
             f"host {host[:SHOWN]!r}; open the page here and try again. If a proxy in front of the app changes Host, "
             "let it pass on what the browser sent (nginx: proxy_set_header Host $http_host;)."
         )
+
+
+def keep_slashes(scope: HTTPScope) -> None:
+    """Keep an encoded slash, which belongs to an identifier, from dividing the address into parts."""
+    raw = (scope.get("raw_path") or b"").partition(b"?")[0]
+    if b"%2F" in raw or b"%2f" in raw:
+        scope["path"] = unquote(raw.decode("latin-1").replace("%2f", "%2F").replace("%2F", _SLASH))
 
 
 def refuse_control_characters(path: str, query: bytes) -> None:
@@ -247,6 +257,8 @@ def admitting(app: ASGIApp) -> ASGIApp:
                     f"{identity.name}: expected the scope {needed}, found {', '.join(sorted(identity.scopes))}; ask an "
                     "admin for another key or role."
                 )
+        if _SLASH in scope["path"]:
+            scope["path_params"] = {name: str(one).replace(_SLASH, "/") for name, one in scope["path_params"].items()}
         if (query := scope["query_string"]) and scope["path"].startswith("/api/"):
             refuse_parameters(handler, query)
         await app(scope, receive, send)

@@ -19,6 +19,7 @@ from serving.web.access import (
     LOCAL,
     Access,
     Admission,
+    keep_slashes,
     refuse_control_characters,
     refuse_cross_site,
     refuse_foreign_host,
@@ -73,6 +74,7 @@ class RequestEnvelope:
             return
         started = time.perf_counter()
         headers = dict(scope["headers"])
+        keep_slashes(scope)
         admission = Admission(self._request_id(headers), is_head=scope["method"] == "HEAD")
         scope["bank"] = admission  # type: ignore[typeddict-unknown-key]
         await self._resolve(scope, headers, admission)

@@ -2,7 +2,8 @@
 
 It follows the IETF draft (draft-ietf-httpapi-idempotency-key-header): the same key with another request is 422, and
 while the first request is being answered, 409. Answers of 2xx are kept for `KEPT`, per user or API key; other answers
-recorded nothing and free the key. Requests without the header do not come here.
+recorded nothing and free the key, and so does a batch that breaks off, since its repetition must get on. Requests
+without the header do not come here.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ async def _read_body(scope: HTTPScope, receive: Receive, file: IO[bytes]) -> tup
 
 async def _answer(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send, key: _Key) -> None:
     """Answer the first request: a success leaves once it is kept, anything else at once."""
-    success: Any = None
+    success, admission = None, scope["bank"]  # type: ignore[typeddict-item]
     packer, packed = zlib.compressobj(), bytearray()
 
     async def hold(message: Any) -> None:
@@ -160,14 +161,15 @@ async def _answer(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send, 
             "body": base64.b64encode(packed).decode("ascii"),
             "route": scope.get("path_template", ""),
         }
-        await key.keep(success["status"], kept)
+        if not admission.is_broken_off:
+            await key.keep(success["status"], kept)
         await _send(success["status"], kept, scope, send)
 
     try:
         await app(scope, receive, hold)
     finally:
         # After a success that could not be kept, a repetition must not record it again: the key stays claimed a while.
-        if success is None:
+        if success is None or admission.is_broken_off:
             await key.release()
 
 

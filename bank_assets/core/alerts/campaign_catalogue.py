@@ -63,7 +63,7 @@ def objection_received(when: Occurrence, event_seq: int, n_persons: int) -> Aler
         "Nobody who objected is called from now on, on no list and by no decision.",
         "Take these persons off lists that were exported before.",
         channel=DefaultChannel.SIGNED,
-        page="/campaign",
+        page="/customers/objections",
     )
 
 

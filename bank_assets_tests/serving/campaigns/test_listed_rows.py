@@ -12,10 +12,11 @@ from bank_assets.core.features.feature_set import current_features
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.landing.campaign_file import latest_campaigns, read_campaign
 from bank_assets.ledger import decisions
-from bank_assets.ledger.merkle import is_included, leaf_hash
+from bank_assets.ledger.merkle import leaf_hash
 from bank_assets.store.decision_records import facts_of_list, facts_of_model
 from bank_assets_tests.serving.campaigns.lists import delivered, make_list, rows_of
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, soup_of, token_of
+from bank_assets_tests.world.proofs import is_included
 
 
 def search(client, **criteria):

@@ -1,7 +1,9 @@
 """Two lists share customers: one calls them, the other says why not; the export leaves out who became excluded."""
 
 import csv
+import datetime as dt
 import io
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,6 +14,7 @@ from bank_assets.core.economics.contact_policy import ContactPolicy
 from bank_assets.ledger import feeds
 from bank_assets_tests.world.app import csv_of
 from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
+from serving.customers.contact_rules import ContactRules
 
 CALLED_ANYWAY = {"value_eur": "50000", "cost_eur": "0.01"}
 HOURS = CallingHours("09:00", "20:00", "Europe/Lisbon", column="job", zones=(("management", "Atlantic/Azores"),))
@@ -101,6 +104,29 @@ def test_a_declared_policy_holds_for_every_decision_that_names_the_customer(clie
     explored = client.post("/api/v1/predictions", params={"explore": True}, json=named).json()
     assert (explored["decision"], explored["propensity"]) == ("do_not_call", 0.0)
     assert "The contact policy forbids this call: refused recently" in client.get(f"/predict/{single[0]['id']}").text
+
+
+def test_two_delivered_lists_call_the_customers_that_they_share_once(client):
+    def offered(name):
+        file = {"file": (name, Path(__file__).with_name(name).read_bytes(), "text/csv")}
+        answer = client.post("/campaign/upload", data=token_of(client), files=file, follow_redirects=False)
+        return parse_qs(urlsplit(answer.headers["location"]).query)["list"][0]
+
+    first = {row["contact_id"] for row in calls(client, make(client, offered("autumn.csv")))}
+    key = offered("branch_lisbon.csv")
+    rows = plan(client, key).select("[data-testid=protected] tbody tr")
+    said = {row.select_one("th, td").text: row.select("th, td")[1].text for row in rows}
+    second = {row["contact_id"] for row in calls(client, make(client, key))}
+    assert (len(first), len(second), first & second) == (40, 20, set())
+    assert said == dict.fromkeys([f"k-{n:04d}" for n in range(1, 21)], "is on another open list")
+
+
+def test_without_a_day_it_is_the_day_at_the_bank():
+    def today(zone):
+        return ContactRules(None, ContactPolicy(), None, zone)._today()
+
+    assert today("Pacific/Kiritimati") > today("Etc/GMT+12"), "26 hours apart"
+    assert today("of no image") == dt.datetime.now(dt.UTC).date()
 
 
 @pytest.mark.parametrize("serving_settings", [{"contact_policy": ContactPolicy(hours=HOURS)}], indirect=True)

@@ -1,9 +1,12 @@
 """Objections at every door: read alike, counted against known customers, seen, exported, and taken back."""
 
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote
+
 import pytest
 
 from bank_assets.contract.id_lists import MOST_IDS
-from bank_assets_tests.world.app import csv_of
 from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
 
 PATH = "/api/v1/objections"
@@ -20,12 +23,6 @@ def uploaded(client, content):
     return client.post(PAGE, data={**token_of(client), "ids": ""}, files=file, headers=HTMX)
 
 
-def offer(client, payload, *ids):
-    """A list of customers, as it waits to be planned."""
-    file = {"file": ("zeros.csv", csv_of([{**payload, "contact_id": one} for one in ids]).encode(), "text/csv")}
-    assert client.post("/campaign/upload", data=token_of(client), files=file).status_code == 200
-
-
 @pytest.fixture(autouse=True)
 def nobody_objected(running):
     yield
@@ -40,14 +37,16 @@ def client(running):
     return running
 
 
-def test_ids_that_lost_their_leading_zeros_are_told(client, payload):
-    offer(client, payload, *(f"{n:08d}" for n in range(1, 11)))
-    ids = [str(n) for n in range(1, 11)]
+def test_ids_that_lost_their_leading_zeros_are_told(client):
+    here = Path(__file__)
+    listed = {"file": ("zeros.csv", here.with_name("leading_zeros.csv").read_bytes(), "text/csv")}
+    assert client.post("/campaign/upload", data=token_of(client), files=listed).status_code == 200
+    content = here.with_name("objections_without_zeros.csv").read_bytes()
+    ids = content.decode().split()[1:]
     answer = client.post(PATH, json={"customer_ids": ids}).json()
     assert (answer["added"], answer["known"], len(answer["unknown"])) == (10, 0, 10)
     assert "were leading zeros lost? 00000001 is known, 1 is not" in answer["hint"]
-    shown = soup_of(uploaded(client, b"contact_id\r\n" + "\r\n".join(ids).encode()))
-    text = shown.select_one("[data-testid=suppressed]").text
+    text = soup_of(uploaded(client, content)).select_one("[data-testid=suppressed]").text
     assert "0 added, 10 were on the list already. 0 of 10 are known customers: were leading zeros lost?" in text
     restored = pasted(client, "00000001\n00000002").text
     assert "2 of 2 are known customers." in restored
@@ -118,6 +117,29 @@ def test_an_admin_takes_an_objection_back_with_a_reason(client, payload):
     assert client.get(PATH).json()["total"] == 0
     again = client.post("/api/v1/predictions", json={**payload, "customer_id": "k-9"}).json()
     assert again["reason"] != "suppressed"
+
+
+@pytest.mark.parametrize("one", ["2010/4711", "objections", "a b/c?d=%2F&e", "/x"])
+def test_an_id_of_any_signs_has_its_address(client, one):
+    client.post(PATH, json={"customer_ids": [one]})
+    assert one in unescape(client.get("/customers", params={"id": one}).text)
+    address = quote(one, safe="")
+    policy = client.get(f"/api/v1/customers/{address}/contact-policy").json()
+    assert (policy["customer_id"], policy["reason"]) == (one, "suppressed")
+    assert client.delete(f"{PATH}/{address}", params={"reason": "by letter"}).json()["customer_id"] == one
+    earlier = client.get(f"/customers/{address}", follow_redirects=False)
+    assert one == "objections" or earlier.headers["location"] == f"/customers?id={address}"
+
+
+def test_the_rows_of_an_exported_file_object_for_the_customer_that_they_name(client, payload):
+    client.post(PATH, json={"customer_ids": ["+351-8"]})
+    cell = client.get(f"{PAGE}.csv").text.splitlines()[1].split(",")[0]
+    rows = f"contact_id,customer_id,disposition,called_at\nc-1,{cell.replace('8', '7')},objection,2010-11-22\n"
+    sent = client.post("/api/v1/outcomes/batch", content=rows, headers={"content-type": "text/csv"})
+    assert sent.json()["suppressed"] == 1
+    decided = client.post("/api/v1/predictions", json={**payload, "customer_id": "+351-7"}).json()
+    assert (cell, decided["reason"]) == ("'+351-8", "suppressed")
+    assert client.delete(f"{PATH}/{quote(cell)}", params={"reason": "by letter"}).status_code == 200
 
 
 def test_objections_are_searched_and_exported(client):

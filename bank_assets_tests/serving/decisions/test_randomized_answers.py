@@ -5,7 +5,8 @@ import pytest
 
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.features.feedback import CALLED, FULL, Origin, feedback_of
-from bank_assets.ledger import campaigns
+from bank_assets.ledger import campaigns, chain
+from bank_assets.store import list_designs
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets_tests.world.bundles import AS_OF
 
@@ -24,7 +25,7 @@ def ask(client, payload, contact_id, economics=NOT_WORTH, **query):
 
 
 @exploring
-def test_a_randomized_answer_states_its_probability_and_teaches_by_it(client, payload, tmp_path):
+def test_a_randomized_answer_states_its_probability_and_teaches_by_it(client, payload, tmp_path, monkeypatch):
     answers = {f"c{n}": ask(client, payload, f"c{n}") for n in range(40)}
     assert {one["propensity"] for one in answers.values()} == {SHARE}
     called = {contact for contact, one in answers.items() if one["decision"] == "call"}
@@ -55,6 +56,12 @@ def test_a_randomized_answer_states_its_probability_and_teaches_by_it(client, pa
     ask(client, payload, "later")
     designs.keep_answers(ledger)
     assert sorted(len(one.contact_ids) for one in designs.read()) == [1, 41]
+    client.post(PATH, json={**payload, "contact_id": "asks-for-none"})
+    designs.keep_answers(ledger)
+    looked = []
+    monkeypatch.setattr(list_designs, "answers", lambda _, after: looked.append(after) or [])
+    designs.keep_answers(ledger)
+    assert looked == [chain.anchor(ledger).seq], "what was searched is not searched again"
     full = ListDesigns(tmp_path / "full", FULL)
     full.keep_answers(ledger)
     assert not (tmp_path / "full").exists()
