@@ -5,7 +5,7 @@ from sqlalchemy import insert
 
 from bank_assets.contract.feeds import Subscription
 from bank_assets.core.economics.contact_policy import ContactPolicy
-from bank_assets.ledger import events, feeds
+from bank_assets.ledger import campaigns, events, feeds
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
 from bank_assets.ledger.contact_history import CHUNK, on_record
 from bank_assets.ledger.engine import writing
