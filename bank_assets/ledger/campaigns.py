@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, func, or_, select
+from sqlalchemy import Connection, Engine, Text, func, or_, select, type_coerce
 
 from bank_assets.ledger import events, list_rows
 from bank_assets.ledger.blocks import NO_ROWS, ListRows, blocks_of
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
-from bank_assets.ledger.contact_history import HOLDOUT, chunks
+from bank_assets.ledger.contact_history import chunks
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
-from bank_assets.ledger.list_life import CALLS
+from bank_assets.ledger.list_life import CALLS, HOLDOUT
 
 HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
 HOLDOUT_FILE: Final = f"-{HOLDOUT}.csv"  # after the id of a list; files of calls have any name
@@ -154,11 +154,17 @@ def file_erased(engine: Engine, name: str, before: str, now: str, actor: str) ->
             events.append(connection, kind=ERASED, subject=found[0].id, content=content, actor=actor)
 
 
-def latest_version(engine: Engine, name: str, actor: str) -> CampaignList | None:
-    """The newest list of a name that somebody made, or None."""
+def versions(engine: Engine, name: str, actor: str) -> list[CampaignList]:
+    """The lists of a name that somebody made, newest first."""
     of_name = _LISTS.where(campaign_lists.c.name == name, campaign_lists.c.actor == actor)
-    found = read(engine, of_name.order_by(campaign_lists.c.id.desc()).limit(1))
-    return CampaignList(**found[0]._asdict()) if found else None
+    return [CampaignList(**row._asdict()) for row in read(engine, of_name.order_by(campaign_lists.c.id.desc()))]
+
+
+def of_file(connection: Connection, sha256: str) -> list[CampaignList]:
+    """The lists made from a file with this digest, newest first."""
+    of_digest = type_coerce(campaign_lists.c.request, Text).contains(f'"file_sha256":"{sha256}"', autoescape=True)
+    found = connection.execute(_LISTS.where(of_digest).order_by(campaign_lists.c.id.desc()))
+    return [CampaignList(**row._asdict()) for row in found]
 
 
 def lists(engine: Engine, limit: int = 50, *, text: str = "", before: str = "") -> list[CampaignList]:

@@ -134,7 +134,7 @@ def _dispositions(connection: Connection, batch: Sequence[Disposition], actor: s
             {
                 "list_id": one.list_id or (place.list_id if place else None),
                 "contact_id": one.contact_id,
-                "customer_id": one.customer_id or (place.customer_id if place else None),
+                "customer_id": listed.customer_of(one, place),
                 "disposition": one.disposition,
                 "called_at": one.called_at,
                 "arrived_at": one.arrived_at or now,

@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,8 +103,13 @@ class CallListService:
     def protected(self, settings: PlanSettings, chosen: ScoredList, revises: str = "") -> PlanSettings:
         """Settings with what the contact policy has to know about the customers of a list, which may replace one."""
         scored, digest = chosen.scored, chosen.read.digest
-        about = ListInQuestion(chosen.name, "", chosen.seed, digest, revises=revises)
-        read = partial(history_of, self.ledger, settings.policy, scored.persons, scored.contact_date, about)
+
+        def read() -> ContactHistory:
+            with self.ledger.connect() as connection:  # the other lists of a file end before one is made
+                ending = {revises, *(one.id for one in campaigns.of_file(connection, digest))}
+            about = ListInQuestion(chosen.name, instead_of=frozenset(ending))
+            return history_of(self.ledger, settings.policy, scored.persons, scored.contact_date, about)
+
         now = (chosen.seed, digest, revises, scored.published.digest, newest_event(self.ledger))
         return replace(settings, history=self._histories.get(now, read))
 

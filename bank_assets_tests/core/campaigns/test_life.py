@@ -38,7 +38,8 @@ CASES = [
     ({"n_reported": 1, "ended_by": "list.closed", "reason": "strike"}, Stage.CLOSED, "It was closed early: strike"),
     ({"ended_by": "list.withdrawn", "reason": "wrong file"}, Stage.WITHDRAWN, "It was withdrawn: wrong file"),
     ({"is_exported": True, "replaced_by": "L-2"}, Stage.REPLACED, "Use list L-2, which replaces it."),
-    ({"n_reported": 1, "replaced_by": "L-2"}, Stage.BEING_CALLED, "Call the other 9"),
+    ({"called_before": "L-0"}, Stage.MADE, "Withdraw it or list L-0, which it revises: people call by both."),
+    ({"called_before": "L-0", "n_reported": 1}, Stage.BEING_CALLED, "customers of the other. Call the other 9"),
     ({"n_reported": 9, "n_calls": 5}, Stage.OUTCOMES_ARRIVING, "Deliver the subscriptions"),
 ]
 
