@@ -19,7 +19,6 @@ from bank_assets.store.personal_files import PersonalData
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallListService
 from serving.campaigns.desk import PlanDesk
-from serving.campaigns.exporting import Exporter
 from serving.campaigns.lists import Lists
 from serving.campaigns.read_out import ReadOuts
 from serving.champion.champion import ChampionStore
@@ -83,8 +82,7 @@ class Services:
         self.call_lists = CallListService(
             self.ledger, self.suppressions, files, lists, nightly, designs, self.payloads, settings.code_version
         )
-        exporter = Exporter(self.ledger, platform.contact_policy, self.suppressions)
-        self.lists = Lists(self.ledger, self.store, self.call_lists, exporter, platform.attribution_days)
+        self.lists = Lists(self.ledger, self.store, self.call_lists, platform.contact_policy, platform.attribution_days)
         self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
 
 

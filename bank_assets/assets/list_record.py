@@ -1,6 +1,7 @@
 """The call lists of the pipeline on record: every row as a decision, each content once."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.landing.campaign_file import Campaign, read_campaign
 from bank_assets.landing.register import read_manifest
-from bank_assets.ledger import campaigns
-from bank_assets.ledger.campaigns import PIPELINE, CampaignList
+from bank_assets.ledger import campaigns, list_life
+from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.contact_history import PIPELINE
 from bank_assets.ledger.ids import new_id
-from bank_assets.store.call_lists import ListScores, csv_of
+from bank_assets.store.call_lists import CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import FOLDER
 from bank_assets.store.decision_records import made_under, rows_of_list
 
@@ -45,14 +47,54 @@ class PlannedList:
         return campaign if list(campaign.contact_ids) == self.scored.column("contact_id").to_pylist() else None
 
 
-def put_on_record(engine: Engine, made: PlannedList, campaign: Campaign, contract: Contract) -> str:
-    """Record a list with all its rows, unless the newest version of it has the same; returns the id of the version."""
+def is_open(engine: Engine, name: str, sha256: str) -> bool:
+    """Whether the list of a file may be made: no version was called by, and the newest did not end."""
+    versions = [
+        one.id for one in campaigns.versions(engine, name, PIPELINE) if one.request.get("file_sha256") == sha256
+    ]
+    with engine.connect() as connection:
+        return not list_life.is_called(connection, versions) and not list_life.ended(connection, versions[:1])
+
+
+def _last_version(engine: Engine, name: str) -> CampaignList | None:
+    """The version of a list that a new one replaces; None if people call by it or it ended."""
+    newest = next(iter(campaigns.versions(engine, name, PIPELINE)), None)
+    return newest if newest is not None and is_open(engine, name, newest.request.get("file_sha256", "")) else None
+
+
+def instead_of(engine: Engine, name: str) -> frozenset[str]:
+    """Ids of the lists whose place a new version takes."""
+    before = _last_version(engine, name)
+    return frozenset() if before is None else frozenset({before.id})
+
+
+def open_lists(engine: Engine, names: Iterable[str], as_of: str) -> list[CampaignList]:
+    """All versions of lists with calls planned for an ISO day or a later one."""
+    versions = (one for name in names for one in campaigns.versions(engine, name, PIPELINE))
+    return [one for one in versions if one.request.get("last_day", "") >= as_of]
+
+
+def keep(
+    engine: Engine, files: CallListFiles, made: PlannedList, campaign: Campaign | None, contract: Contract
+) -> dict[str, Any]:
+    """Put a list on record, unless its contacts are unknown, and let its file lie ready; returns id and file."""
+    if campaign is None:
+        files.write(made.file, csv_of(made.plan, made.scores, made.name))
+        return {"csv": made.file}
+    version = put_on_record(engine, made, campaign, contract)
+    if not files.has(file := str(version.content_path)):
+        files.write(file, csv_of(made.plan, made.scores, version.id))
+    return {"csv": file, "list_id": version.id}
+
+
+def put_on_record(engine: Engine, made: PlannedList, campaign: Campaign, contract: Contract) -> CampaignList:
+    """Record a list with all its rows and return it, or the newest version if that has the same rows."""
     economics, recorded = made.settings.economics, made.facts["recorded"]
     rows = rows_of_list(made.plan, made.scores, campaign.frame, contract, economics.calls_from)
     digest = rows.digest(recorded)
-    before = campaigns.latest_version(engine, made.name, PIPELINE)
+    before = _last_version(engine, made.name)
     if before is not None and before.request["rows_sha256"] == digest:
-        return before.id
+        return before
     list_id, facts = new_id(), made.facts
     read = {"file_sha256": facts["sha256"], "rows_sha256": digest, "rows_rejected": facts["n_rejected"]}
     version = CampaignList(
@@ -68,4 +110,4 @@ def put_on_record(engine: Engine, made: PlannedList, campaign: Campaign, contrac
         content_path=made.file,
         revises=None if before is None else before.id,
     )
-    return campaigns.keep_list(engine, version, rows, recorded).id
+    return campaigns.keep_list(engine, version, rows, recorded)

@@ -17,7 +17,7 @@ from pydantic import Field
 from sqlalchemy import Engine
 
 from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, planned_calls, scores_of, totals_of
-from bank_assets.assets.list_record import PlannedList, put_on_record
+from bank_assets.assets.list_record import PlannedList, instead_of, is_open, keep, open_lists
 from bank_assets.assets.materialization import (
     ML_OWNERS,
     OWNERS,
@@ -39,8 +39,8 @@ from bank_assets.core.model.calibration import Recalibration, recalibrate
 from bank_assets.core.model.scorer import digest_files
 from bank_assets.landing.campaign_file import Campaign, is_due, latest_campaigns, read_campaign
 from bank_assets.landing.register import Delivery
-from bank_assets.ledger import campaigns, feeds, promotions, states
-from bank_assets.ledger.contact_history import PIPELINE, feeds_seq
+from bank_assets.ledger import campaigns, promotions, states
+from bank_assets.ledger.contact_history import feeds_seq
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.revision import git_revision
@@ -49,7 +49,7 @@ from bank_assets.sources.source import open_from
 from bank_assets.spark.scoring import score_campaign
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import FOLDER as CALL_LISTS
-from bank_assets.store.call_lists import CallListFiles, csv_of
+from bank_assets.store.call_lists import CallListFiles
 from bank_assets.store.campaign_files import campaign_of, plain_name
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_history import ListInQuestion, history_of
@@ -58,6 +58,7 @@ from bank_assets.store.decision_records import facts_of_list, facts_of_model
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
 from bank_assets.store.list_designs import ListDesigns
+from bank_assets.store.list_exports import refresh
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Entry, Warehouse
 
@@ -237,7 +238,8 @@ def call_list(
     Reads: batch_scores, suppressions. Writes: `call_list` and reports/call_lists/*.csv.
     Guarantees: suppressed customers are never listed; a listed call is expected to pay, or reaches the threshold of
     the best F1 under `BANK_THRESHOLD=f1`, or was drawn within the learning budget; each has its propensity. A list
-    whose days are over, or whose first call is reported, keeps its last call list.
+    whose days are over, whose first call is reported, or that ended keeps its last call list. The CSV files of open
+    lists leave out who must not be called any more; the file of a list that ended lies there no longer.
     """
     suppressed = campaigns.suppressed(ledger.engine)
     under = PlanSettings(
@@ -256,20 +258,18 @@ def call_list(
         for name, derived in due.items():
             facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
             now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
-            about = ListInQuestion(name, PIPELINE, name, facts["sha256"])
+            about = ListInQuestion(name, instead_of=instead_of(ledger.engine, name))
             now = replace(now, history=history_of(ledger.engine, under.policy, *planned_calls(rows), about))
             plan = plan_of(rows, now, settings.contract, name)
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
             shown = scores_of(rows, facts, settings.contact_policy.hours)
             designs.keep(plan, shown)
-            made = {"csv": file, "scores": scored[name].digest}
-            listed, list_id = PlannedList(name, file, plan, shown, now, rows, facts), name
-            if (campaign := listed.campaign(settings.warehouse, settings.contract)) is None:
+            listed = PlannedList(name, file, plan, shown, now, rows, facts)
+            campaign = listed.campaign(settings.warehouse, settings.contract)
+            if campaign is None:
                 context.log.warning("list %s: made from scores of an earlier release or contract, not on record", name)
-            else:
-                list_id = made["list_id"] = put_on_record(ledger.engine, listed, campaign, settings.contract)
-            files.write(file, csv_of(plan, shown, list_id))
+            made = {"scores": scored[name].digest, **keep(ledger.engine, files, listed, campaign, settings.contract)}
             derived.commit(called_rows(rows, plan), {**totals_of(plan, now), **made})
 
     def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:
@@ -281,14 +281,12 @@ def call_list(
     wanted = {
         name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed), *news], settings=_rules(settings))
         for name, entry in scored.items()
-        if is_due(delivered.get(name), as_of, entry.digest, listed.get(name)) and not _is_called(ledger.engine, name)
+        if is_due(delivered.get(name), as_of, entry.digest, listed.get(name))
+        and is_open(ledger.engine, name, entry.metadata.get("sha256", ""))
     }
-    return derive_keys(wanted, make, shown)[1]
-
-
-def _is_called(engine: Engine, name: str) -> bool:
-    made = campaigns.latest_version(engine, name, PIPELINE)
-    return made is not None and bool(feeds.counts_of(engine, made.id))
+    result = derive_keys(wanted, make, shown)[1]
+    refresh(ledger.engine, under.policy, under.suppression, files, open_lists(ledger.engine, scored, as_of))
+    return result
 
 
 def _rules(settings: Settings) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Row, select
 from bank_assets.contract.feeds import Disposition
 from bank_assets.contract.values import found_words
 from bank_assets.ledger.campaign_models import campaign_lists, list_rows
+from bank_assets.ledger.contact_history import HELD_OUT
+from bank_assets.ledger.list_life import given_up
 
 
 class RowError(ValueError):
@@ -21,7 +23,7 @@ class ListsOf:
 
     def __init__(self, connection: Connection, batch: Sequence[Disposition]) -> None:
         ids = {one.contact_id for one in batch}
-        query = select(*list_rows.c["list_id", "contact_id", "customer_id", "reason"])
+        query = select(*list_rows.c["list_id", "contact_id", "customer_id", "reason", "is_called"])
         self._rows: dict[str, list[Row[Any]]] = {}
         for row in connection.execute(query.where(list_rows.c.contact_id.in_(ids))):
             self._rows.setdefault(row.contact_id, []).append(row)
@@ -31,18 +33,30 @@ class ListsOf:
         self._made: dict[str, tuple[str, str]] = {
             row.id: (row.created_at, str(row.request.get("as_of") or "")) for row in connection.execute(about)
         }
+        self._given_up = given_up(connection, list(self._made))
         first_rows = select(list_rows.c.list_id).where(list_rows.c.list_id.in_(stated), list_rows.c.row == 1)
         self._indexed = set(connection.execute(first_rows).scalars())  # earlier releases kept no rows of lists
 
     def _of(self, list_id: str) -> tuple[str, str]:
         return self._made.get(list_id, ("", ""))
 
+    def customer_of(self, one: Disposition, place: Row[Any] | None) -> str | None:
+        """The person behind a contact: as the report, else its list, else any list names them."""
+        named = (row.customer_id for row in (place, *self._rows.get(one.contact_id, [])) if row is not None)
+        return one.customer_id or next(filter(None, named), None)
+
     def place_of(self, one: Disposition) -> Row[Any] | None:
-        """The row of the list that called, or of the last one made before the call; None if there is none."""
+        """The row of the list that a call belongs to, or None.
+
+        A call that names no list belongs to the newest list, made for a day up to the call and in use, that calls the
+        contact, else to the newest that holds it out.
+        """
         found = self._rows.get(one.contact_id, [])
         if one.list_id is None:
-            earlier = [row for row in found if self._of(row.list_id)[1] <= one.day]
-            return max(earlier, key=lambda row: (self._of(row.list_id)[0], row.list_id), default=None)
+            concerned = [row for row in found if row.is_called or row.reason == HELD_OUT]
+            in_use = [row for row in concerned if row.list_id not in self._given_up]
+            earlier = [row for row in in_use if self._of(row.list_id)[1] <= one.day]
+            return max(earlier, key=lambda row: (row.is_called, self._of(row.list_id)[0], row.list_id), default=None)
         place = next((row for row in found if row.list_id == one.list_id), None)
         if place is None and one.list_id not in self._made and one.list_id not in self._indexed:
             raise RowError(f"list_id: expected a call list on record, found {found_words(one.list_id)}; correct it")

@@ -7,20 +7,19 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, func, or_, select
+from sqlalchemy import Connection, Engine, Text, func, or_, select, type_coerce
 
 from bank_assets.ledger import events, list_rows
 from bank_assets.ledger.blocks import NO_ROWS, ListRows, blocks_of
 from bank_assets.ledger.campaign_models import campaign_lists, suppressions
-from bank_assets.ledger.contact_history import HOLDOUT
+from bank_assets.ledger.contact_history import chunks
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
-from bank_assets.ledger.list_life import CALLS
+from bank_assets.ledger.list_life import CALLS, HOLDOUT
 
 HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
 HOLDOUT_FILE: Final = f"-{HOLDOUT}.csv"  # after the id of a list; files of calls have any name
 ERASED: Final = "list.erased"  # kind of the event about a file that lost rows
-PIPELINE: Final = "pipeline"  # the actor of lists that are made of delivered files, again every night
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +52,8 @@ def suppress(engine: Engine, customer_ids: Iterable[str], *, reason: str, actor:
 def suppress_in(connection: Connection, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
     """As `suppress`, in an open `writing` transaction."""
     events.lock(connection)
-    known = set(connection.execute(select(suppressions.c.customer_id)).scalars())
-    requested = dict.fromkeys(customer_ids)
+    requested, of = list(dict.fromkeys(customer_ids)), suppressions.c.customer_id
+    known = {one for part in chunks(requested) for one in connection.execute(select(of).where(of.in_(part))).scalars()}
     rows = [{"customer_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in requested if c not in known]
     if rows:
         with events.recording(connection, kind="suppression.added", subject="", actor=actor) as made:
@@ -149,11 +148,17 @@ def file_erased(engine: Engine, name: str, before: str, now: str, actor: str) ->
             events.append(connection, kind=ERASED, subject=found[0].id, content=content, actor=actor)
 
 
-def latest_version(engine: Engine, name: str, actor: str) -> CampaignList | None:
-    """The newest list of a name that somebody made, or None."""
+def versions(engine: Engine, name: str, actor: str) -> list[CampaignList]:
+    """The lists of a name that somebody made, newest first."""
     of_name = _LISTS.where(campaign_lists.c.name == name, campaign_lists.c.actor == actor)
-    found = read(engine, of_name.order_by(campaign_lists.c.id.desc()).limit(1))
-    return CampaignList(**found[0]._asdict()) if found else None
+    return [CampaignList(**row._asdict()) for row in read(engine, of_name.order_by(campaign_lists.c.id.desc()))]
+
+
+def of_file(connection: Connection, sha256: str) -> list[CampaignList]:
+    """The lists made from a file with this digest, newest first."""
+    of_digest = type_coerce(campaign_lists.c.request, Text).contains(f'"file_sha256":"{sha256}"', autoescape=True)
+    found = connection.execute(_LISTS.where(of_digest).order_by(campaign_lists.c.id.desc()))
+    return [CampaignList(**row._asdict()) for row in found]
 
 
 def lists(engine: Engine, limit: int = 50, *, text: str = "", before: str = "") -> list[CampaignList]:

@@ -16,16 +16,16 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, s
 
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
 from bank_assets.ledger.engine import read
+from bank_assets.ledger.list_life import CALLS as TO_CALL
+from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN, given_up, versions_before
 from bank_assets.ledger.models import event_head, events
 
 LONGEST_LIST: Final = 92  # days; a wrong date in one row must not keep everybody else for years
 CHUNK: Final = 5_000  # most ids of a statement
 PIPELINE: Final = "pipeline"  # actor of the lists that nobody exports, since their files lie ready
-HOLDOUT: Final = "holdout"  # group of an export
 HELD_OUT: Final = "held_out"  # reason of a row, as `core.economics.call_plan` names it
 CALLS: Final = ("subscribed", "refused", "not_reached", "call_back", "objection")  # `cancelled` is no call
-_ENDED: Final = ("list.withdrawn", "list.revised")
-_FEEDS: Final = ("dispositions.recorded", "subscriptions.recorded", "list.closed", "list.exported", *_ENDED)
+_FEEDS: Final = ("dispositions.recorded", "subscriptions.recorded", CLOSED, EXPORTED, WITHDRAWN)
 
 
 class ListOnRecord(NamedTuple):
@@ -34,9 +34,8 @@ class ListOnRecord(NamedTuple):
     id: str
     name: str
     actor: str
-    seed: str  # lists of one seed are versions of one draw
-    file: str  # sha256 of the file that it was made from
     last_day: str  # of the calls that it plans
+    versions_before: frozenset[str]  # ids of the lists that it revises
     is_exported: bool
     is_closed: bool
 
@@ -85,7 +84,7 @@ ALWAYS: Final = Since()
 def on_record(
     engine: Engine, persons: Collection[str], counts: Callable[[ListOnRecord], bool], since: Since = ALWAYS
 ) -> OnRecord:
-    """What is on record about persons; of lists that were not withdrawn or revised, those that count.
+    """What is on record about persons; of lists that were not withdrawn or replaced, those that count.
 
     A planned call gives way to what is reported of it. A closed list plans no more calls. Whoever a list holds out is
     on it too, since a call by another list would spoil the comparison.
@@ -129,7 +128,7 @@ def feeds_seq(engine: Engine) -> int | None:
 
 
 def listed(connection: Connection, persons: Sequence[str], since: str = "") -> list[Listed]:
-    """Where lists call persons or hold them out, without lists that were withdrawn or revised."""
+    """Where lists call persons or hold them out, without lists that were withdrawn or replaced."""
     query = select(
         func.coalesce(list_rows.c.customer_id, list_rows.c.contact_id),
         *list_rows.c["list_id", "contact_id", "contact_date", "is_called"],
@@ -144,29 +143,21 @@ def listed(connection: Connection, persons: Sequence[str], since: str = "") -> l
 
 
 def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord]:
-    """The lists of some ids, without those that were withdrawn or revised."""
-    happened: dict[str, set[str]] = defaultdict(set)
-    for part in _chunks(ids):
-        of_lists = select(*events.c["subject", "kind", "content"])
-        for subject, kind, content in connection.execute(
-            of_lists.where(events.c.subject.in_(part), events.c.kind.in_(_FEEDS))
-        ):
-            if content.get("group") != HOLDOUT:  # nobody calls by that export
+    """The lists of some ids, without those that were withdrawn or replaced."""
+    found: dict[str, ListOnRecord] = {}
+    for part in chunks(ids):
+        happened: dict[str, set[str]] = defaultdict(set)
+        of_lists = select(*events.c["subject", "kind", "content"]).where(events.c.subject.in_(part))
+        for subject, kind, content in connection.execute(of_lists.where(events.c.kind.in_((EXPORTED, CLOSED)))):
+            if content.get("group", TO_CALL) == TO_CALL:  # nobody calls by the export of a hold-out group
                 happened[subject].add(kind)
-        of = campaign_lists.c.revises
-        for (revised,) in connection.execute(select(of).where(of.in_(part))):
-            happened[revised].add("list.revised")
-    found = {}
-    for part in _chunks([one for one in ids if not happened[one] & set(_ENDED)]):
+        in_use, before = set(part) - given_up(connection, part), versions_before(connection, part)
         last_day = select(func.max(list_rows.c.contact_date)).where(list_rows.c.list_id == campaign_lists.c.id)
-        about = campaign_lists.c["id", "name", "actor", "request"]
-        query: Select[Any] = select(*about, last_day.scalar_subquery()).where(campaign_lists.c.id.in_(part))
-        for list_id, name, actor, request, day in connection.execute(query):
-            done = happened[list_id]
-            is_exported = actor == PIPELINE or "list.exported" in done
-            seed, file = str(request.get("holdout_seed") or list_id), str(request.get("file_sha256") or list_id)
-            is_closed = "list.closed" in done
-            found[list_id] = ListOnRecord(list_id, name, actor, seed, file, day, is_exported, is_closed)
+        about: Select[Any] = select(*campaign_lists.c["id", "name", "actor"], last_day.scalar_subquery())
+        for list_id, name, actor, day in connection.execute(about.where(campaign_lists.c.id.in_(in_use))):
+            is_exported = actor == PIPELINE or EXPORTED in happened[list_id]
+            versions, is_closed = frozenset(before.get(list_id, ())), CLOSED in happened[list_id]
+            found[list_id] = ListOnRecord(list_id, name, actor, day, versions, is_exported, is_closed)
     return found
 
 
@@ -204,5 +195,6 @@ def is_of(table: Table, persons: Sequence[str]) -> ColumnElement[bool]:
     return is_customer | (table.c.customer_id.is_(None) & table.c.contact_id.in_(persons))
 
 
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Parts of some ids, each of which a statement takes."""
     return (ids[at : at + CHUNK] for at in range(0, len(ids), CHUNK))

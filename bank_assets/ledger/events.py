@@ -205,10 +205,10 @@ def of(engine: Engine, subject: str) -> list[Event]:
     ]
 
 
-def about(connection: Connection, subjects: Collection[str]) -> list[Event]:
-    """Every event about some subjects, oldest first."""
-    query = select(events).where(events.c.subject.in_(subjects)).order_by(events.c.seq)
-    return [Event(*row) for row in connection.execute(query)]
+def about(connection: Connection, subjects: Collection[str], kinds: str) -> list[Event]:
+    """Events about some subjects whose kind begins with a text, oldest first."""
+    query = select(events).where(events.c.subject.in_(subjects), events.c.kind.startswith(kinds))
+    return [Event(*row) for row in connection.execute(query.order_by(events.c.seq))]
 
 
 def after(engine: Engine, seq: int, kinds: Collection[str], limit: int) -> list[Event]:

@@ -21,12 +21,13 @@ from bank_assets.contract.values import utc_text
 from bank_assets.ledger import campaigns, events, models
 from bank_assets.ledger.called_lists import ListsOf, RowError
 from bank_assets.ledger.campaign_models import dispositions, subscriptions
+from bank_assets.ledger.contact_history import HELD_OUT
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.models import outcomes, payloads
 
 BATCH_ROWS: Final = 5_000  # rows of one transaction, for which decisions wait some 0.3 s at most
 FILE_TAKEN: Final = "feed.taken"  # kind of the event about a delivered file
-HELD_OUT: Final = "held_out"  # reason of a row of a list, as `core.economics.call_plan` names it
+HELD_OUT_OF: Final = "held_out_of"  # in an event's content: ids of the lists whose held-out customers were called
 T = TypeVar("T")
 
 
@@ -115,6 +116,7 @@ def _dispositions(connection: Connection, batch: Sequence[Disposition], actor: s
         connection, dispositions, ("contact_id", "disposition", "called_at"), [one.contact_id for one in batch]
     )
     rows: list[dict[str, Any]] = []
+    broken: set[str] = set()
     for one in batch:
         if (key := (one.contact_id, one.disposition, one.called_at)) in known:
             taken.known += 1
@@ -127,11 +129,12 @@ def _dispositions(connection: Connection, batch: Sequence[Disposition], actor: s
         known.add(key)
         if place is not None and place.reason == HELD_OUT:
             taken.held_out.append(one.line)
+            broken.add(place.list_id)
         rows.append(
             {
                 "list_id": one.list_id or (place.list_id if place else None),
                 "contact_id": one.contact_id,
-                "customer_id": one.customer_id or (place.customer_id if place else None),
+                "customer_id": listed.customer_of(one, place),
                 "disposition": one.disposition,
                 "called_at": one.called_at,
                 "arrived_at": one.arrived_at or now,
@@ -143,6 +146,8 @@ def _dispositions(connection: Connection, batch: Sequence[Disposition], actor: s
     lists = {row["list_id"] for row in rows}
     taught = _taught(connection, rows, actor)
     content = {"source": source, "held_out": len(taken.held_out), **Counter(row["disposition"] for row in rows)}
+    if broken:
+        content[HELD_OUT_OF] = sorted(broken)
     subject = str(lists.pop() or "") if len(lists) == 1 else ""
     with events.recording(
         connection, kind="dispositions.recorded", subject=subject, actor=actor, content=content
@@ -262,6 +267,10 @@ def subscriptions_between(engine: Engine, first: str, last: str) -> list[Recorde
 
 
 def subscriptions_until(engine: Engine) -> str | None:
-    """The last day that the subscriptions feed covers, ISO: the newest day that it names; None if nothing arrived."""
-    (found,) = read(engine, select(func.max(subscriptions.c.on_day)))
-    return None if found[0] is None else str(found[0])
+    """The last day that the subscriptions feed covers, ISO: the newest that two rows reach; None before two arrived.
+
+    One row with a wrong date must not make a list measurable whose subscriptions are still to come.
+    """
+    newest = select(subscriptions.c.on_day).order_by(subscriptions.c.on_day.desc())
+    found = read(engine, newest.offset(1).limit(1))
+    return str(found[0][0]) if found else None

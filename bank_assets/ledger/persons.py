@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Select, func, select
 
 from bank_assets.contract.values import identifier_key, spreadsheet_text
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions, suppressions
-from bank_assets.ledger.contact_history import CHUNK, is_of
+from bank_assets.ledger.contact_history import CHUNK, chunks, is_of
 from bank_assets.ledger.engine import read
 from bank_assets.ledger.models import outcomes, payloads
 
@@ -127,7 +127,6 @@ def known_keys(engine: Engine, ids: Iterable[str]) -> set[str]:
 def _known(engine: Engine, spelled: Sequence[str], of: Callable[[Any], Any] = lambda column: column) -> set[str]:
     found: set[str] = set()
     with engine.connect() as connection:
-        for at, column in product(range(0, len(spelled), CHUNK), _IDS):
-            part = spelled[at : at + CHUNK]
+        for part, column in product(chunks(spelled), _IDS):
             found.update(connection.execute(select(column).where(of(column).in_(part)).distinct()).scalars())
     return {identifier_key(one) for one in found}

@@ -144,7 +144,7 @@ class Look:
         return [alert_of_promotion(row, run_of) for row in rows if before or self._is_recent(row.at)]
 
     def _campaigns(self) -> list[Alert]:
-        """Lists made and closed, and objections."""
+        """Lists made and closed, calls of held-out customers, and objections."""
         before = self.cursor.event
         rows = events.after(self.engine, before, CAMPAIGN_EVENTS, ROWS_PER_LOOK)
         self.cursor.event = rows[-1].seq if rows else before

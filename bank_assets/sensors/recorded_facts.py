@@ -19,7 +19,9 @@ from bank_assets.core.alerts.catalogue import NO_VERDICTS
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
 from bank_assets.ledger import campaigns
+from bank_assets.ledger.contact_history import PIPELINE
 from bank_assets.ledger.events import Event
+from bank_assets.ledger.feeds import HELD_OUT_OF
 from bank_assets.ledger.list_life import CLOSED
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
@@ -34,8 +36,8 @@ REFUSED_FILES: Final = "no_delivery_is_refused"
 # If no month passes because all are held, these are reported.
 NO_MONTH_PASSES: Final = "a_month_passes_its_gate"
 MONTHS_HELD: Final = "no_month_is_held"
-MADE, OBJECTED = "list.made", "suppression.added"
-CAMPAIGN_EVENTS: Final = (MADE, CLOSED, OBJECTED)
+MADE, OBJECTED, CALLED = "list.made", "suppression.added", "dispositions.recorded"
+CAMPAIGN_EVENTS: Final = (MADE, CLOSED, OBJECTED, CALLED)
 _REASONS: Final = 3
 _MOST_ALIKE: Final = 5  # more files that are refused for one reason at one look are one alert
 
@@ -194,13 +196,16 @@ def alert_of_response(row: Judged, economics: Economics) -> Alert:
 
 
 def alerts_of_event(event: Event, ledger: Engine) -> list[Alert]:
-    """The alert of an event about campaigns."""
+    """The alerts of an event about campaigns."""
     when = Occurrence(event.at)
+    if event.kind == CALLED:
+        broken = [campaigns.get_list(ledger, one) for one in event.content.get(HELD_OUT_OF, ())]
+        return [campaign_catalogue.holdout_called(when, one.id, one.name) for one in broken if one is not None]
     if event.kind == OBJECTED:
         n_persons = event.content.get("rows", {}).get("suppressions", {}).get("n", 0)
         return [campaign_catalogue.objection_received(when, event.seq, n_persons)]
     made = campaigns.get_list(ledger, event.subject)
-    if made is None or (made.actor == campaigns.PIPELINE and made.revises and event.kind != CLOSED):
+    if made is None or (made.actor == PIPELINE and made.revises and event.kind != CLOSED):
         return []  # the first version was reported; the pipeline makes another one every night
     if event.kind == CLOSED:
         due = f"Read what it brought. It was closed early: {event.content['reason']}"

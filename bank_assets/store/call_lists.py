@@ -21,6 +21,7 @@ from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.store.atomic_files import write_atomic
 
 FOLDER: Final = "call_lists"  # of the reports and of the web app
+AS_MADE: Final = "as_made"  # folder in it, with the files of lists whose calls became fewer
 CALLS: Final = "calls"
 HOLDOUT: Final = "holdout"
 GROUPS: Final = (CALLS, HOLDOUT)
@@ -111,21 +112,44 @@ class CsvRows:
 
 
 class CallListFiles:
-    """The CSV files of one folder. They hold customer data, so only the owner may open the folder."""
+    """The CSV files of one folder. They hold customer data, so only the owner may open the folder.
+
+    What lies ready there may lose rows; `read` gives a file as it was made.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def write(self, name: str, content: bytes) -> None:
         """Store a list, whole or not at all."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomic(self._folder / name, content)
+        _write(self._folder / name, content)
+
+    def offer(self, name: str, content: bytes | None) -> None:
+        """Let the file that lies ready have other rows, or remove it; it is kept as it was made."""
+        ready, as_made = self._folder / name, self._folder / AS_MADE / name
+        if (ready.read_bytes() if ready.is_file() else None) == content:
+            return
+        if not as_made.is_file():
+            _write(as_made, ready.read_bytes())
+        if content is None:
+            ready.unlink()
+        else:
+            _write(ready, content)
 
     def read(self, name: str) -> bytes | None:
-        """A list, or None if there is no file of that name."""
-        path = self._folder / name
-        return path.read_bytes() if self.has(name) else None
+        """A list as it was made, or None if there is no file of that name."""
+        path = self._path(name)
+        return path.read_bytes() if path.is_file() else None
 
     def has(self, name: str) -> bool:
-        """Whether a list is there."""
-        return (self._folder / name).is_file()
+        """Whether a list is kept."""
+        return self._path(name).is_file()
+
+    def _path(self, name: str) -> Path:
+        as_made = self._folder / AS_MADE / name
+        return as_made if as_made.is_file() else self._folder / name
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_atomic(path, content)

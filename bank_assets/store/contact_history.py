@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sqlalchemy import Engine
 
 from bank_assets.core.economics.contact_policy import FOREVER, ContactHistory, ContactPolicy, PersonDays
-from bank_assets.ledger.contact_history import PIPELINE, ListOnRecord, Since, on_record
+from bank_assets.ledger.contact_history import ListOnRecord, Since, on_record
 from bank_assets.store.campaign_files import campaign_of
 
 
@@ -18,15 +18,8 @@ class ListInQuestion(NamedTuple):
     """The list that is checked; one that is only planned comes after all that were made."""
 
     name: str = ""
-    actor: str = ""
-    seed: str = ""
-    file: str = ""  # sha256
     id: str = "~"
-
-    def is_version_of(self, other: ListOnRecord) -> bool:
-        """Whether two lists call for one campaign: from one file, or by the pipeline under one name."""
-        is_named_alike = campaign_of(self.name) == campaign_of(other.name) and PIPELINE in (self.actor, other.actor)
-        return self.seed == other.seed or self.file == other.file or is_named_alike
+    instead_of: frozenset[str] = frozenset()  # ids of the lists whose place it takes
 
 
 NO_LIST: Final = ListInQuestion()
@@ -37,16 +30,18 @@ def history_of(
 ) -> ContactHistory:
     """What is on record about the persons of a list, as far as it matters on its days.
 
-    Other versions of the list do not count, nor do lists of lower priority that nobody has exported, and among equals
-    those that were made later.
+    Lists whose place it takes do not count, nor its later versions, which leave out its customers, nor lists of lower
+    priority that nobody has exported, and among equals those that were made later.
     """
     if policy.needs_no_history:
         return ContactHistory()
     own = (policy.priority(campaign_of(about.name)), about.id)
 
     def counts(other: ListOnRecord) -> bool:
+        if other.id in {about.id, *about.instead_of} or about.id in other.versions_before:
+            return False
         is_before = (policy.priority(campaign_of(other.name)), other.id) < own
-        return not about.is_version_of(other) and (other.is_exported or is_before)
+        return other.is_exported or is_before
 
     first = np.append(np.asarray(days, dtype="datetime64[D]"), FOREVER).min()
     since = Since(*(str(first - window) for window in policy.windows))

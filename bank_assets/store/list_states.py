@@ -55,6 +55,7 @@ def _record(kept: CampaignList, facts: ListFacts, known: Known) -> ListRecord:
         ended_by=ending.kind if ending else "",
         reason=ending.content["reason"] if ending else "",
         replaced_by=facts.replaced_by,
+        called_before=facts.called_before,
         n_reported=facts.n_reported,
         last_call=iso_day(facts.last_call[:10]),
         subscriptions_until=iso_day(known.subscriptions_until or ""),

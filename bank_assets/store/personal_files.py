@@ -86,7 +86,7 @@ class PersonalData:
         return n
 
     def _changes(self, whose: Whose) -> Iterator[_Change]:
-        lists = [path for folder in self.call_lists for path in sorted(folder.glob("*.csv"))]
+        lists = [path for folder in self.call_lists for path in sorted(folder.rglob("*.csv"))]
         for path in lists:
             content = path.read_bytes()
             if whose.before and self._made_on(path) < whose.before:

@@ -15,9 +15,10 @@ from bank_assets.contract.feeds import Disposition
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.register import read_manifest
-from bank_assets.ledger import campaigns, chain, decisions, feeds, states
+from bank_assets.ledger import campaigns, chain, decisions, feeds, list_life, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
+from bank_assets.store.call_lists import CallListFiles
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.store.test_call_lists import FACTS, IDS, scored
@@ -127,14 +128,58 @@ def test_every_row_of_the_pipeline_s_list_is_on_record_and_each_content_once(rec
     assert chain.verify(engine).ok
 
 
-def test_a_list_stays_as_it_is_from_its_first_reported_call_on(recorded):
+def report(home, contact_id, list_id):
+    call = Disposition(contact_id, "not_reached", "2010-10-20T00:00:00.000000Z", list_id=list_id)
+    assert feeds.record_dispositions(home.ledger.engine, [call], actor="test", source="test").new == 1
+
+
+def ready(home):
+    """The contacts of each file that lies ready."""
+    folder = home.settings.reports / "call_lists"
+    return {
+        path.name: {row["contact_id"] for row in csv.DictReader(path.open(newline=""))}
+        for path in sorted(folder.glob("*.csv"))
+    }
+
+
+def test_a_list_stays_as_it_is_from_its_first_reported_call_on_and_its_file_follows_objections(recorded):
     before, engine = recorded.make(), recorded.ledger.engine
-    (made,) = campaigns.lists(engine)
-    called = Disposition("c00", "not_reached", "2010-10-20T00:00:00.000000Z", list_id=made.id)
-    assert feeds.record_dispositions(engine, [called], actor="test", source="test").new == 1
-    campaigns.suppress(engine, ["c19"], reason="objection", actor="test")
+    (made,), ((file, called),) = campaigns.lists(engine), ready(recorded).items()
+    report(recorded, min(called), made.id)
+    objecting = max(called)
+    campaigns.suppress(engine, [objecting], reason="objection", actor="test")
     assert recorded.make() == before
     assert campaigns.lists(engine) == [made]
+    assert ready(recorded) == {file: called - {objecting}}
+    as_made = CallListFiles(recorded.settings.reports / "call_lists").read(file)
+    assert hashlib.sha256(as_made).hexdigest() == made.content_digest
+    campaigns.unsuppress(engine, objecting, reason="a mistake", actor="test")
+    recorded.make()
+    assert ready(recorded) == {file: called}
+
+
+def test_a_report_of_an_earlier_version_stops_the_list_too_and_the_later_version_yields(recorded):
+    (first,), engine = recorded.make().values(), recorded.ledger.engine
+    called = ready(recorded)[first]
+    campaigns.suppress(engine, [max(called)], reason="objection", actor="test")
+    second = recorded.make()["autumn"]
+    assert ready(recorded) == {second: called - {max(called)}}, "who calls by yesterday's file may call an objector"
+    report(recorded, min(called), campaigns.lists(engine)[1].id)
+    campaigns.suppress(engine, ["c01"], reason="objection", actor="test")
+    recorded.make()
+    assert len(campaigns.lists(engine)) == 2
+    assert ready(recorded) == {first: called - {max(called), "c01"}, second: set()}
+
+
+@pytest.mark.parametrize("kind", [list_life.WITHDRAWN, list_life.CLOSED])
+def test_a_list_that_somebody_ended_does_not_come_back_and_its_file_goes(recorded, kind):
+    (file,), engine = recorded.make().values(), recorded.ledger.engine
+    (made,) = campaigns.lists(engine)
+    list_life.note(engine, made.id, kind=kind, actor="ana", content={"reason": "x"}, check=lambda _: None)
+    campaigns.suppress(engine, ["c19"], reason="objection", actor="test")
+    assert recorded.make() == {"autumn": file}
+    assert campaigns.lists(engine) == [made]
+    assert ready(recorded) == {}
 
 
 def test_scores_that_are_not_those_of_the_file_make_a_list_that_is_not_on_record(recorded):

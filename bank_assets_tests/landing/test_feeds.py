@@ -141,8 +141,12 @@ def test_a_file_that_does_not_fit_is_refused_as_any_delivery(home, kind, text, s
 
 
 def test_subscriptions_have_a_folder_of_their_own(home):
-    home.deliver("customer_id;on_day\nk-1;2010-11-22\nk-1;2010-11-22\n;2010-11-23\n", "books.csv", "subscriptions")
-    assert home.take()[1] == ["subscriptions/books.csv: 1 new rows, 1 known, 1 refused"]
+    home.deliver(
+        "customer_id;on_day\nk-1;2010-11-22\nk-1;2010-11-22\n;2010-11-23\nk-2;2010-11-24\n",
+        "books.csv",
+        "subscriptions",
+    )
+    assert home.take()[1] == ["subscriptions/books.csv: 2 new rows, 1 known, 1 refused"]
     assert feeds.subscriptions_until(home.engine) == "2010-11-22"
 
 

@@ -13,23 +13,28 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.chain import verify
 from bank_assets.ledger.engine import writing
 
+CALLED = ("worth_calling", "exploration")
+
+
+def make(ledger, list_id, as_of, reasons, revises=None):
+    """A list for a day, with why each of its contacts is called or not."""
+    facts = {"actor": "local", "name": "may", "model_version": "1", "model_digest": "d", "content_digest": "d"}
+    about = {"economics": {}, "request": {"as_of": as_of}, "summary": {}, "revises": revises}
+    campaigns.keep_list(ledger, CampaignList(id=list_id, **facts, **about))
+    rows = [
+        {"list_id": list_id, "row": at, "contact_id": contact, "customer_id": contact.replace("c", "k"),
+         "contact_date": as_of, "reason": reason, "is_called": reason in CALLED}
+        for at, (contact, reason) in enumerate(reasons.items(), start=1)
+    ]  # fmt: skip
+    with writing(ledger) as connection:
+        connection.execute(insert(list_rows), rows)
+
 
 @pytest.fixture
 def listed(ledger):
     """Two lists for the 20th and the 25th of November; customer k-3 is held out from the first."""
-
-    def made(list_id, as_of, rows):
-        facts = {"actor": "local", "name": "may", "model_version": "1", "model_digest": "d", "content_digest": "d"}
-        about = {"economics": {}, "request": {"as_of": as_of}, "summary": {}}
-        campaigns.keep_list(ledger, CampaignList(id=list_id, **facts, **about))
-        with writing(ledger) as connection:
-            for at, (contact, reason) in enumerate(rows.items(), start=1):
-                row = {"list_id": list_id, "row": at, "contact_id": contact, "customer_id": contact.replace("c", "k")}
-                facts = {"contact_date": as_of, "reason": reason, "is_called": reason != HELD_OUT}
-                connection.execute(insert(list_rows).values(row | facts))
-
-    made("l-1", "2010-11-20", {"c-1": "worth_calling", "c-2": "exploration", "c-3": HELD_OUT})
-    made("l-2", "2010-11-25", {"c-1": "worth_calling"})
+    make(ledger, "l-1", "2010-11-20", {"c-1": "worth_calling", "c-2": "exploration", "c-3": HELD_OUT})
+    make(ledger, "l-2", "2010-11-25", {"c-1": "worth_calling"})
     return ledger
 
 
@@ -55,6 +60,7 @@ def test_a_batch_is_one_event_and_the_same_rows_again_add_nothing(listed):
     assert events.after(listed, 0, ("dispositions.recorded",), 9) == [event]
     assert event.content["rows"]["dispositions"]["n"] == 3
     assert event.content["rows"]["outcomes"]["n"] == 2
+    assert feeds.HELD_OUT_OF not in event.content
     assert "c-1" not in str(event)
     assert [(one.contact_id, one.customer_id) for one in feeds.dispositions_of(listed, list_id="l-1")] == [
         ("c-1", "k-1"),
@@ -108,10 +114,31 @@ def test_a_call_belongs_to_the_list_it_names_or_the_last_one_before_it(listed):
     assert [one.list_id for one in feeds.dispositions_of(listed, contact_id="c-1")] == ["l-1", "l-2", "l-1"]
 
 
+def test_a_call_that_names_no_list_belongs_to_the_newest_list_in_use_that_calls_else_holds_out_the_contact(ledger):
+    lists = {
+        "l-1": {"c-1": "worth_calling", "c-2": "worth_calling", "c-3": HELD_OUT, "c-4": "worth_calling"},
+        "l-2": {"c-1": "on_another_list", "c-2": HELD_OUT, "c-3": "on_another_list", "c-4": "worth_calling"},
+        "l-3": {"c-4": "worth_calling", "c-5": "worth_calling"},
+        "l-4": {"c-5": "worth_calling"},
+        "l-5": {"c-5": "suppressed", "c-6": "suppressed"},
+    }
+    for list_id, rows in lists.items():
+        make(ledger, list_id, "2010-11-20", rows, revises="l-3" if list_id == "l-4" else None)
+    with writing(ledger) as connection:
+        events.append(connection, kind="list.withdrawn", subject="l-2", content={"reason": "x"}, actor="ana")
+    contacts = [f"c-{number}" for number in range(1, 7)]
+    found = taken(ledger, *(call(one, "objection", line=line) for line, one in enumerate(contacts)))
+    booked = {one: feeds.dispositions_of(ledger, contact_id=one)[0].list_id for one in contacts}
+    assert booked == {"c-1": "l-1", "c-2": "l-1", "c-3": "l-1", "c-4": "l-1", "c-5": "l-4", "c-6": None}
+    assert found.held_out == [2]
+    assert "k-6" in campaigns.suppressed(ledger), "a list that excludes the contact names its customer all the same"
+
+
 def test_a_call_of_a_held_out_customer_is_kept_and_reported_as_a_breach(listed):
     found = taken(listed, call("c-3", "subscribed", line=2))
     assert (found.new, found.held_out, learned(listed, "c-3")) == (1, [2], ["yes"])
-    assert events.latest(listed, "dispositions.recorded").content["held_out"] == 1
+    event = events.latest(listed, "dispositions.recorded").content
+    assert (event["held_out"], event[feeds.HELD_OUT_OF]) == (1, ["l-1"])
 
 
 def test_a_row_that_contradicts_its_list_is_refused_and_the_others_are_kept(listed):
@@ -140,9 +167,20 @@ def test_subscriptions_are_kept_once_with_their_cancellations(ledger):
         ("cancelled", "2010-11-26"),
     ]
     assert [one.customer_id for one in feeds.subscriptions_between(ledger, "2010-11-23", "2010-11-25")] == ["k-2"]
-    assert feeds.subscriptions_until(ledger) == "2010-11-26"
+    assert feeds.subscriptions_until(ledger) == "2010-11-24"
     assert list(outcomes.export(ledger)) == [], "the bank's books say nothing about a call"
     assert verify(ledger).ok
+
+
+def test_one_row_does_not_say_up_to_which_day_subscriptions_are_known(ledger):
+    def until(*days):
+        rows = [Subscription(f"k-{day}", day) for day in days]
+        feeds.record_subscriptions(ledger, rows, actor="books", source="api")
+        return feeds.subscriptions_until(ledger)
+
+    assert until("2011-10-01") is None
+    assert until("2010-10-30", "2010-10-31") == "2010-10-31"
+    assert until("2010-11-02", "2010-11-03") == "2010-11-03"
 
 
 def test_an_erasure_empties_what_came_back_about_a_person(ledger, draft):

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import insert
 
-from bank_assets.ledger import campaigns, events, list_life, plans
+from bank_assets.contract.feeds import Disposition
+from bank_assets.ledger import campaigns, events, feeds, list_life, plans
 from bank_assets.ledger.campaign_models import dispositions, list_rows
 from bank_assets.ledger.engine import writing
 from bank_assets.ledger.plans import Plan
@@ -64,6 +65,27 @@ def test_a_revision_is_recorded_whole_or_not_at_all(ledger):
     assert facts(ledger, first.id)[first.id].replaced_by == ""
     campaigns.keep_list(ledger, made)
     assert facts(ledger, first.id)[first.id].replaced_by == made.id
+
+
+def test_a_version_by_which_people_call_is_not_replaced_and_its_successors_say_so(ledger):
+    first = kept(ledger)
+    second = kept(ledger, revises=first.id)
+    third = kept(ledger, revises=second.id)
+    found = facts(ledger, first.id, second.id, third.id)
+    assert [found[one.id].replaced_by for one in (first, second, third)] == [second.id, third.id, ""]
+    assert {one.called_before for one in found.values()} == {""}
+    with writing(ledger) as connection:
+        row = {"list_id": first.id, "row": 1, "contact_id": "c-1", "contact_date": "2010-11-18", "reason": "x"}
+        connection.execute(insert(list_rows), [row | {"is_called": True}])
+    call = Disposition("c-1", "not_reached", "2010-11-18T10:00:00.000000Z", list_id=first.id)
+    feeds.record_dispositions(ledger, [call], actor="crm", source="api")
+    found = facts(ledger, first.id, second.id, third.id)
+    assert [found[one.id].replaced_by for one in (first, second, third)] == ["", third.id, ""]
+    assert [found[one.id].called_before for one in (first, second, third)] == ["", first.id, first.id]
+    about = {"kind": list_life.WITHDRAWN, "actor": "ana", "content": {"reason": "wrong file"}}
+    list_life.note(ledger, first.id, check=lambda _: None, **about)
+    assert facts(ledger, third.id)[third.id].called_before == ""
+    assert [one.kind for one in facts(ledger, first.id)[first.id].events] == ["list.made", list_life.WITHDRAWN]
 
 
 def test_calls_of_the_list_are_counted_once_and_those_of_others_not(ledger):

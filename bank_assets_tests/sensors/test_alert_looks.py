@@ -20,10 +20,10 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._utils.error import SerializableErrorInfo
 
+from bank_assets.contract.feeds import Subscription
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
-from bank_assets.ledger import campaigns, events, list_life
-from bank_assets.ledger.campaign_models import subscriptions
+from bank_assets.ledger import campaigns, events, feeds, list_life
 from bank_assets.ledger.engine import writing
 from bank_assets.sensors.alerts import ALERTS, AlertCursor
 from bank_assets_tests.sensors.alert_world import World, failing, kinds
@@ -182,11 +182,14 @@ def test_lists_made_and_closed_and_objections_are_reported_once(world):
     assert (alerts[1]["subject"], alerts[3]["title"]) == (late.id, "3 objections were received")
     assert world.look() == []
     with writing(engine) as connection:
-        at = "2010-12-19"
-        row = {"customer_id": "k-1", "kind": "subscribed", "on_day": at, "arrived_at": at, "recorded_at": at,
-               "actor": "books", "source": "file"}  # fmt: skip
-        with events.recording(connection, kind="subscriptions.recorded", subject="", actor="books") as event:
-            event.insert(subscriptions, [row])
+        content = {feeds.HELD_OUT_OF: [early.id, late.id], "held_out": 2}
+        for _ in range(2):
+            events.append(connection, kind="dispositions.recorded", subject="", content=content, actor="landing")
+    broken = world.look()
+    assert kinds(broken) == ["holdout_called", "holdout_called"]
+    assert [one["page"] for one in broken] == [f"/campaign/lists/{one.id}" for one in (early, late)]
+    books = [Subscription(one, "2010-12-19") for one in ("k-1", "k-2")]
+    feeds.record_subscriptions(engine, books, actor="books", source="file")
     (closed,) = world.look()
     assert (closed["kind"], closed["subject"]) == ("list_closed", late.id)
     assert closed["action"] == "Read what it brought: all subscriptions up to 2010-12-19 are known."

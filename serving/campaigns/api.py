@@ -142,7 +142,7 @@ def scored_contacts(
 
 
 def planned_under(
-    request: PlanTerms, chosen: ScoredList, default: PlanSettings, call_lists: CallListService
+    request: PlanTerms, chosen: ScoredList, default: PlanSettings, call_lists: CallListService, revises: str = ""
 ) -> tuple[ScoredList, PlannedCampaign]:
     """The plan of a request. Its suppressions add to the platform's; nothing takes a person off that list.
 
@@ -164,7 +164,7 @@ def planned_under(
     )
     suppression = SuppressionList.of([*call_lists.suppressions.read().customer_ids, *request.suppressed])
     chosen = replace(chosen, scored=scored)
-    return chosen, plan_contacts(scored, call_lists.protected(settings, chosen), suppression, chosen.seed)
+    return chosen, plan_contacts(scored, call_lists.protected(settings, chosen, revises), suppression, chosen.seed)
 
 
 def plan_campaign(

@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,20 +93,24 @@ class CallListService:
             raise UnknownCampaignError(key) from None
 
     def planned(
-        self, key: str, settings: PlanSettings, champion: Champion, published: PublishedState
+        self, key: str, settings: PlanSettings, champion: Champion, published: PublishedState, revises: str = ""
     ) -> tuple[ScoredList, PlannedCampaign]:
         """Plan a file under the suppression list as it is now; errors are those of `plan_contacts`."""
         chosen = self.scored(key, champion, published)
-        return chosen, plan_contacts(
-            chosen.scored, self.protected(settings, chosen), self.suppressions.read(), chosen.seed
-        )
+        protected = self.protected(settings, chosen, revises)
+        return chosen, plan_contacts(chosen.scored, protected, self.suppressions.read(), chosen.seed)
 
-    def protected(self, settings: PlanSettings, chosen: ScoredList) -> PlanSettings:
-        """Settings with what the contact policy has to know about the customers of a list."""
+    def protected(self, settings: PlanSettings, chosen: ScoredList, revises: str = "") -> PlanSettings:
+        """Settings with what the contact policy has to know about the customers of a list, which may replace one."""
         scored, digest = chosen.scored, chosen.read.digest
-        about = ListInQuestion(chosen.name, "", chosen.seed, digest)
-        read = partial(history_of, self.ledger, settings.policy, scored.persons, scored.contact_date, about)
-        now = (chosen.seed, digest, scored.published.digest, newest_event(self.ledger))
+
+        def read() -> ContactHistory:
+            with self.ledger.connect() as connection:  # the other lists of a file end before one is made
+                ending = {revises, *(one.id for one in campaigns.of_file(connection, digest))}
+            about = ListInQuestion(chosen.name, instead_of=frozenset(ending))
+            return history_of(self.ledger, settings.policy, scored.persons, scored.contact_date, about)
+
+        now = (chosen.seed, digest, revises, scored.published.digest, newest_event(self.ledger))
         return replace(settings, history=self._histories.get(now, read))
 
     def keep_upload(self, name: str, content: bytes) -> CampaignFile:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.campaigns.call_lists import CallListService, ScoredList
 from serving.campaigns.form import plan_form, settings_of
-from serving.campaigns.list_views import list_table
+from serving.campaigns.list_views import list_table, open_list_notice
 from serving.campaigns.lists import Lists
 from serving.campaigns.planning import PlannedCampaign
+from serving.campaigns.shown import Shown
 from serving.campaigns.view_models import CampaignPage, PlanForm, PlanView
+from serving.campaigns.views import plan_view
 from serving.champion.champion import ChampionStore
 from serving.customers.view_models import SuppressionView
 from serving.web.view_models import ProblemPart
@@ -39,7 +41,16 @@ class PlanDesk:
     def planned(self, form: PlanForm) -> tuple[ScoredList, PlannedCampaign]:
         """The plan of a form; `PayloadError` names what cannot be used."""
         settings = settings_of(form, self.default, self.call_lists.payloads.contract.signs())
-        return self.call_lists.planned(form.list_key, settings, self.store.current, self.store.state)
+        return self.call_lists.planned(form.list_key, settings, self.store.current, self.store.state, form.revises)
+
+    def view(
+        self, chosen: ScoredList, planned: PlannedCampaign, form: PlanForm, shown: Shown | None = None
+    ) -> PlanView:
+        """A plan, beside what was shown earlier, and the open lists of the same file, which it does not replace."""
+        found = self.lists.open_lists(chosen.read.digest)
+        others = [open_list_notice(one, form) for one in found if one.kept.id != form.revises]
+        view = plan_view(chosen, planned, form, shown)
+        return replace(view, notices=[*others, *view.notices])
 
     def page(self, form: PlanForm, plan: PlanView | None, fault: ProblemPart | None = None) -> CampaignPage:
         """The whole page."""

@@ -17,7 +17,6 @@ from serving.campaigns.list_view_models import CallListPage, CallListView, Lists
 from serving.campaigns.list_views import list_table, list_view
 from serving.campaigns.lists import Lists
 from serving.campaigns.shown import changes, read_shown, shown_of
-from serving.campaigns.views import plan_view
 from serving.web.access import identity_of
 from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import is_partial, show
@@ -40,7 +39,7 @@ def make(
     form, shown = desk.form(data), read_shown(str(data.get("shown", "")))
     chosen, planned = desk.planned(form)
     if changes(shown, shown_of(chosen, planned)).rows:
-        plan = plan_view(chosen, planned, form, shown)
+        plan = desk.view(chosen, planned, form, shown)
         return show(request, desk.page(form, plan), plan, status=409, headers={"HX-Retarget": "#plan"})
     state = desk.lists.make(chosen, planned, identity_of(request).name, form.revises)
     if not is_partial(request):

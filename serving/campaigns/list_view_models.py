@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from bank_assets.core.campaigns.life import Action
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.store.list_exports import LeftOut
 from bank_assets.store.list_states import ListState
-from serving.campaigns.exporting import LeftOut
 from serving.feeds.view_models import DispositionsView
 from serving.web.view_models import Table, described
 

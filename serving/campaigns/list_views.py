@@ -8,17 +8,20 @@ from urllib.parse import urlencode
 
 from bank_assets.contract.columns import NumberSigns
 from bank_assets.contract.values import number_text
-from bank_assets.core.campaigns.life import ALLOWED
+from bank_assets.core.campaigns.life import ALLOWED, Action
 from bank_assets.core.words import pct
 from bank_assets.ledger.campaigns import ERASED, CampaignList
 from bank_assets.ledger.events import Event
 from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN
 from bank_assets.reports.formats import amount_text, count, eur
+from bank_assets.store.list_exports import LeftOut
 from bank_assets.store.list_states import ListState
-from serving.campaigns.exporting import LeftOut
+from serving.campaigns.form import FIELDS
 from serving.campaigns.list_view_models import CallListView, ListEvent, ListTable
-from serving.campaigns.lists import Lists
+from serving.campaigns.lists import Lists, open_list
+from serving.campaigns.view_models import PlanForm
 from serving.feeds.view_models import DispositionsView
+from serving.web.view_models import WATCH, Notice
 
 NO_LIMIT: Final = "none"
 _TEXTS: Final = {
@@ -33,6 +36,15 @@ def list_table(lists: Lists, text: str = "", before: str = "", limit: int = 50) 
     """A part of the lists on record; see `Lists.find`."""
     found = lists.find(text, before, limit + 1)
     return ListTable(found[:limit], text, found[limit - 1].kept.id if len(found) > limit else "")
+
+
+def open_list_notice(state: ListState, form: PlanForm) -> Notice:
+    """That another list of a plan's file is open, and where to go on."""
+    list_id, found = state.kept.id, "Another list of this file is open"
+    if state.record.stage not in ALLOWED[Action.REVISE]:
+        return Notice(WATCH, found, open_list(state), f"/campaign/lists/{list_id}", "See the list")
+    fields = {"list": form.list_key, **{name: getattr(form, name) for name in FIELDS}, "revises": list_id}
+    return Notice(WATCH, found, open_list(state), f"/campaign?{urlencode(fields)}", "Plan its revision")
 
 
 def list_view(

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from bank_assets.core.campaigns.life import ALLOWED, Action
+from bank_assets.core.campaigns.life import ALLOWED, OPEN, Action
+from bank_assets.core.economics.contact_policy import ContactPolicy
 from bank_assets.ledger import campaigns, feeds, list_life
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.store.call_lists import CALLS
+from bank_assets.store.list_exports import Export, LeftOut, calls_now
 from bank_assets.store.list_states import Known, ListState, states_of
 from serving.campaigns.call_lists import CallListService, ScoredList
-from serving.campaigns.exporting import Exporter, LeftOut
 from serving.campaigns.planning import PlannedCampaign
 from serving.champion.champion import ChampionStore
 from serving.web.problems import ConflictError, NotFoundError
@@ -37,7 +38,7 @@ class Lists:
     ledger: Engine
     store: ChampionStore
     call_lists: CallListService
-    exporter: Exporter
+    policy: ContactPolicy
     attribution_days: int
     _reported: Remembered[tuple[int, str]] = field(default_factory=lambda: Remembered(REMEMBERED))
 
@@ -89,7 +90,7 @@ class Lists:
         kept = self.get(list_id).kept
         content, facts = self.call_lists.content(kept, group), {"group": group}
         if group == CALLS:
-            made = self.exporter.now(kept, content)
+            made = self._calls_now(kept, content)
             content, facts = made.content, {**facts, **made.facts}
         if is_recorded:
             self.act(list_id, Action.EXPORT, actor, facts)
@@ -98,20 +99,50 @@ class Lists:
                 self._check(list_id, Action.EXPORT)(connection)
         return content
 
+    def _calls_now(self, kept: CampaignList, content: bytes) -> Export:
+        return calls_now(self.ledger, self.policy, self.call_lists.suppressions.read(), kept, content)
+
     def left_out(self, state: ListState) -> list[LeftOut]:
         """Calls of a list that an export would leave out now, and why."""
         if state.record.stage not in ALLOWED[Action.EXPORT]:
             return []
         try:
-            return self.exporter.now(state.kept, self.call_lists.content(state.kept, CALLS)).left_out
+            return self._calls_now(state.kept, self.call_lists.content(state.kept, CALLS)).left_out
         except (NotFoundError, ConflictError):  # no file, or one that was changed, which its export says
             return []
 
     def make(self, chosen: ScoredList, planned: PlannedCampaign, actor: str, revises: str = "") -> ListState:
-        """Put a plan on record as a list; it replaces the one that it revises, unless calls were made by that one."""
-        if not revises:
-            return self.states([self.call_lists.keep(chosen, planned, actor)])[0]
-        check = self._check(revises, Action.REVISE)
+        """Put a plan on record as a list, which may replace one that nobody has called by.
+
+        Raises:
+            LifeError: the list to revise does not allow it.
+            ConflictError: another list of the file is open.
+        """
+        known, may_revise = self._known_until(), self._check(revises, Action.REVISE) if revises else None
+
+        def check(connection: Connection) -> None:
+            if may_revise is not None:
+                may_revise(connection)
+            others = [one for one in self._open(connection, chosen.read.digest, known) if one.kept.id != revises]
+            if others:
+                raise ConflictError(open_list(others[0]))
+
         with self.ledger.connect() as connection:
             check(connection)  # before any file is written, and once more when the list is recorded
-        return self.states([self.call_lists.keep(chosen, planned, actor, revises, check)])[0]
+        return self.states([self.call_lists.keep(chosen, planned, actor, revises or None, check)])[0]
+
+    def open_lists(self, sha256: str) -> list[ListState]:
+        """The lists of a file that are open, newest first."""
+        known = self._known_until()
+        with self.ledger.connect() as connection:
+            return self._open(connection, sha256, known)
+
+    def _open(self, connection: Connection, sha256: str, known: Known) -> list[ListState]:
+        found = states_of(connection, campaigns.of_file(connection, sha256), known, self._count)
+        return [one for one in found if one.record.stage in OPEN]
+
+
+def open_list(state: ListState) -> str:
+    """That a list of a file is open, and what to do about it before another one is made."""
+    ways = [one for one in (Action.REVISE, Action.WITHDRAW, Action.CLOSE) if state.record.stage in ALLOWED[one]][:2]
+    return f"call list {state.kept.id} of this file is open ({state.record.stage.text}): {' it or '.join(ways)} it."

@@ -217,7 +217,7 @@ def make_list(
         chosen = scored_contacts(data, champion, published, call_lists.payloads)
     else:
         chosen = call_lists.scored(data.file, champion, published)
-    chosen, planned = planned_under(data, chosen, planning, call_lists)
+    chosen, planned = planned_under(data, chosen, planning, call_lists, revises)
     changed = [] if data.shown is None else changes(data.shown, shown_of(chosen, planned)).rows
     if changed:
         found = "; ".join(f"{name}: {shown} is now {now}" for name, shown, now in changed)

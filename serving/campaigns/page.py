@@ -17,7 +17,6 @@ from serving.campaigns.list_page import HANDLERS as LISTS
 from serving.campaigns.plans_page import HANDLERS as PLANS
 from serving.campaigns.read_out_page import HANDLERS as READ_OUTS
 from serving.campaigns.shown import read_shown
-from serving.campaigns.views import plan_view
 from serving.champion.champion import ChampionStore
 from serving.customers.objections import Objections
 from serving.customers.page import take_objections
@@ -38,7 +37,7 @@ def campaign(request: Request[Any, Any, Any], desk: NamedDependency[PlanDesk]) -
     try:
         if form.list_key:
             shown = request.query_params.get("shown")  # of a saved plan that is opened again
-            part = plan_view(*desk.planned(form), form, None if shown is None else read_shown(shown))
+            part = desk.view(*desk.planned(form), form, None if shown is None else read_shown(shown))
     except PayloadError as error:
         if is_partial(request):
             raise

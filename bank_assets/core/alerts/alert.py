@@ -34,6 +34,7 @@ class AlertKind(StrEnum):
     RECALIBRATED = "recalibrated"
     LIST_MADE = "list_made"
     LIST_CLOSED = "list_closed"
+    HOLDOUT_CALLED = "holdout_called"
     OBJECTION = "objection"
     TEST = "test"
 

@@ -1,6 +1,6 @@
-"""The alerts about campaigns: lists made and closed, objections; and the test of the channels.
+"""The alerts about campaigns: lists made and closed, broken hold-outs, objections; and the test of the channels.
 
-Programs read them by webhook, so they go to signed channels unless a route says otherwise. None names a person.
+What only programs follow goes to signed webhooks unless a route says otherwise. None names a person.
 """
 
 from __future__ import annotations
@@ -33,6 +33,21 @@ def list_closed(when: Occurrence, list_id: str, name: str, due: str) -> Alert:
         f"Its id is {list_id}.",
         due,
         channel=DefaultChannel.SIGNED,
+        page=f"/campaign/lists/{list_id}",
+        subject=list_id,
+    )
+
+
+def holdout_called(when: Occurrence, list_id: str, name: str) -> Alert:
+    """Calls of customers whom a list holds out were reported: the first ones of the list."""
+    return when.alert(
+        AlertKind.HOLDOUT_CALLED,
+        (list_id,),
+        Tone.WATCH,
+        f"Held-out customers of {name} were called",
+        "That breaks the protocol of the test. Those customers stay in the hold-out group, so the lift of the list is "
+        f"understated; its page counts such calls. Its id is {list_id}.",
+        "Find out from which file these calls came, and call by the exported calls of the list alone.",
         page=f"/campaign/lists/{list_id}",
         subject=list_id,
     )

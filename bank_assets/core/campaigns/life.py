@@ -39,12 +39,12 @@ class Action(StrEnum):
     CLOSE = "close"
 
 
-_OPEN: Final = (Stage.MADE, Stage.EXPORTED, Stage.BEING_CALLED, Stage.OUTCOMES_ARRIVING)
+OPEN: Final = (Stage.MADE, Stage.EXPORTED, Stage.BEING_CALLED, Stage.OUTCOMES_ARRIVING)
 ALLOWED: Final[Mapping[Action, tuple[Stage, ...]]] = {
-    Action.EXPORT: _OPEN,
-    Action.REVISE: _OPEN[:2],  # calls of one list follow one plan
-    Action.WITHDRAW: _OPEN[:3],
-    Action.CLOSE: _OPEN[1:],
+    Action.EXPORT: OPEN,
+    Action.REVISE: OPEN[:2],  # calls of one list follow one plan
+    Action.WITHDRAW: OPEN[:3],
+    Action.CLOSE: OPEN[1:],
 }
 """Stages in which each action is possible."""
 ENDED_BY: Final[Mapping[str, Stage]] = {"list.closed": Stage.CLOSED, "list.withdrawn": Stage.WITHDRAWN}
@@ -73,10 +73,11 @@ class ListRecord:
         is_exported: whether the calls were exported.
         ended_by: kind of the event that ended it, a key of `ENDED_BY`, or "".
         reason: why somebody ended it.
-        replaced_by: id of the list that revises it, or "".
+        replaced_by: id of the list that replaces it, or "".
+        called_before: id of a list that it revises and by which people call all the same, or "".
         n_reported: contacts to call that have a disposition.
         last_call: day of the last call reported.
-        subscriptions_until: last day that the subscriptions feed covers, None if nothing arrived yet.
+        subscriptions_until: last day that the subscriptions feed covers, None if it covers none.
     """
 
     n_calls: int
@@ -87,6 +88,7 @@ class ListRecord:
     ended_by: str = ""
     reason: str = ""
     replaced_by: str = ""
+    called_before: str = ""
     n_reported: int = 0
     last_call: date | None = None
     subscriptions_until: date | None = None
@@ -102,7 +104,7 @@ class ListRecord:
         """Where the list stands."""
         if self.ended_by:
             return ENDED_BY[self.ended_by]
-        if self.replaced_by and not self.n_reported:
+        if self.replaced_by:
             return Stage.REPLACED
         if not (self.is_exported or self.n_reported):
             return Stage.MADE
@@ -120,7 +122,16 @@ class ListRecord:
 
     @property
     def due(self) -> str:
-        """What is due next, in one sentence."""
+        """What is due next, in sentences."""
+        if self.called_before and self.stage in ALLOWED[Action.WITHDRAW]:
+            return (
+                f"Withdraw it or list {self.called_before}, which it revises: people call by both. Until then its "
+                f"export leaves out the customers of the other. {self._next}"
+            )
+        return self._next
+
+    @property
+    def _next(self) -> str:
         left, end = self.n_calls - self.n_reported, self.window_ends
         match self.stage:
             case Stage.MADE if self.last_day is not None and self.today > self.last_day:
@@ -134,7 +145,7 @@ class ListRecord:
             case Stage.OUTCOMES_ARRIVING:
                 open_calls = f"Report what came of {left:,} calls. " if left > 0 else ""
                 known = self.subscriptions_until
-                covered = "none has arrived yet" if known is None else f"they are known up to {known}"
+                covered = "so far they are known for no day" if known is None else f"they are known up to {known}"
                 return f"{open_calls}Deliver the subscriptions up to {end}; {covered}."
             case Stage.CLOSED if not self.ended_by:
                 return f"Read what it brought: all subscriptions up to {end} are known."

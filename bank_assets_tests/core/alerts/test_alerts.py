@@ -113,6 +113,7 @@ EACH = {
     "recalibrated": verdict(is_promoted=True, gate="recalibration"),
     "list made": campaign_catalogue.list_made(NOW, "L-1", "autumn.csv", 20),
     "list closed": campaign_catalogue.list_closed(NOW, "L-1", "autumn.csv", "Read what it brought."),
+    "hold-out called": campaign_catalogue.holdout_called(NOW, "L-1", "autumn.csv"),
     "objection": campaign_catalogue.objection_received(NOW, 7, 3),
     "test": campaign_catalogue.channels_tested(NOW, "anna"),
 }

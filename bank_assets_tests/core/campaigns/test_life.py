@@ -23,7 +23,11 @@ CASES = [
     ({"is_exported": True, "n_reported": 4}, Stage.BEING_CALLED, "Call the other 6 of 10 contacts by 2010-11-20."),
     ({"n_reported": 4}, Stage.BEING_CALLED, "Call the other 6"),
     ({"n_reported": 4, "today": LATER}, Stage.OUTCOMES_ARRIVING, "Report what came of 6 calls. Deliver"),
-    ({"n_reported": 10}, Stage.OUTCOMES_ARRIVING, "Deliver the subscriptions up to 2010-12-19; none has arrived yet."),
+    (
+        {"n_reported": 10},
+        Stage.OUTCOMES_ARRIVING,
+        "Deliver the subscriptions up to 2010-12-19; so far they are known for no day.",
+    ),
     (
         {"n_reported": 10, "last_day": None, "last_call": date(2010, 11, 25), "subscriptions_until": END},
         Stage.OUTCOMES_ARRIVING,
@@ -34,7 +38,8 @@ CASES = [
     ({"n_reported": 1, "ended_by": "list.closed", "reason": "strike"}, Stage.CLOSED, "It was closed early: strike"),
     ({"ended_by": "list.withdrawn", "reason": "wrong file"}, Stage.WITHDRAWN, "It was withdrawn: wrong file"),
     ({"is_exported": True, "replaced_by": "L-2"}, Stage.REPLACED, "Use list L-2, which replaces it."),
-    ({"n_reported": 1, "replaced_by": "L-2"}, Stage.BEING_CALLED, "Call the other 9"),
+    ({"called_before": "L-0"}, Stage.MADE, "Withdraw it or list L-0, which it revises: people call by both."),
+    ({"called_before": "L-0", "n_reported": 1}, Stage.BEING_CALLED, "customers of the other. Call the other 9"),
     ({"n_reported": 9, "n_calls": 5}, Stage.OUTCOMES_ARRIVING, "Deliver the subscriptions"),
 ]
 

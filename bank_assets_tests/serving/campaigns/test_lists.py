@@ -9,7 +9,7 @@ import pytest
 from bank_assets.ledger import campaigns, events
 from bank_assets.ledger.campaign_models import dispositions, list_rows
 from bank_assets.ledger.engine import writing
-from bank_assets_tests.serving.campaigns.lists import LIST, make_list, plan, rows_of
+from bank_assets_tests.serving.campaigns.lists import LIST, end_lists, make_list, plan, rows_of
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
 
 pytestmark = pytest.mark.slow
@@ -144,6 +144,7 @@ def test_a_withdrawn_list_needs_a_reason_and_is_exported_no_more(client):
 
 
 def planned_form(client, **settings):
+    end_lists(client)
     form = plan(client, **settings).select_one('form[action="/campaign/lists"]')
     return {one["name"]: one["value"] for one in form.select("input")}
 

@@ -8,7 +8,7 @@ import pytest
 
 from bank_assets.core.features.feedback import CALLED
 from bank_assets.ledger import campaigns
-from bank_assets_tests.serving.campaigns.lists import LIST
+from bank_assets_tests.serving.campaigns.lists import LIST, end_lists
 from bank_assets_tests.world.demo_home import fit_demo, make_home, open_pages
 
 pytestmark = pytest.mark.slow
@@ -34,6 +34,7 @@ def request_body(client):
 
 
 def made(client, body):
+    end_lists(client)
     response = client.post(PATH, json=body)
     assert response.status_code == 201, response.text
     assert response.headers["location"] == f"{PATH}/{response.json()['id']}"
@@ -108,9 +109,21 @@ def test_a_list_is_revised_once(client, request_body):
     ],
 )
 def test_a_list_that_cannot_be_made_is_refused_by_name(client, request_body, changes, status, found):
+    end_lists(client)
     response = client.post(PATH, json={**request_body, **changes})
     assert response.status_code == status
     assert found in response.text
+
+
+def test_another_list_of_the_same_contacts_is_409_while_one_is_open(client, request_body):
+    first = made(client, request_body)
+    refused = client.post(PATH, json={**request_body, "capacity": 9})
+    assert refused.status_code == 409
+    assert f"call list {first['id']} of this file is open (made): revise it or withdraw it." in refused.json()["detail"]
+    plan = client.post("/api/v1/campaigns/plan", json=request_body).json()
+    assert len(plan["calls"]) == first["summary"]["called"]["n_calls"], "the plan is that of the list that may follow"
+    client.post(f"{PATH}/{first['id']}/withdraw", json={"reason": "wrong file"})
+    assert client.post(PATH, json=request_body).status_code == 201
 
 
 def test_lists_are_found_in_parts(client, request_body):

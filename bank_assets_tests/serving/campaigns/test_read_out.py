@@ -63,7 +63,8 @@ def called(ledger, rows, disposition="refused", list_id="l-1", day="04"):
 
 def booked(ledger, rows, on_day="2010-05-20", kind="subscribed", list_id="l-1"):
     found = [Subscription(f"k-{list_id}-{row}", on_day, kind) for row in rows]
-    feeds.record_subscriptions(ledger, [*found, Subscription("k-else", "2010-06-30")], actor="bank", source="file")
+    found += [Subscription(one, "2010-06-30") for one in ("k-else", "k-other")]
+    feeds.record_subscriptions(ledger, found, actor="bank", source="file")
 
 
 def test_a_list_is_read_out_from_calls_and_books(ledger, read_outs):

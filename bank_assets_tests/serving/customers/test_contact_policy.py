@@ -25,14 +25,18 @@ def upload(client, payload, name, contacts, **columns):
     return parse_qs(urlsplit(answer.headers["location"]).query)["list"][0]
 
 
-def plan(client, key):
-    return soup_of(client.get("/campaign", params={"list": key, **CALLED_ANYWAY}, headers=HTMX))
+def plan(client, key, **settings):
+    return soup_of(client.get("/campaign", params={"list": key, **CALLED_ANYWAY, **settings}, headers=HTMX))
 
 
-def make(client, key):
-    form = plan(client, key).select_one('form[action="/campaign/lists"]')
+def order(client, key, **settings):
+    form = plan(client, key, **settings).select_one('form[action="/campaign/lists"]')
     data = {one["name"]: one["value"] for one in form.select("input")}
-    return client.post("/campaign/lists", data=data, follow_redirects=False).headers["location"]
+    return client.post("/campaign/lists", data=data, follow_redirects=False)
+
+
+def make(client, key, **settings):
+    return order(client, key, **settings).headers["location"]
 
 
 def calls(client, location):
@@ -51,9 +55,13 @@ def test_two_lists_call_the_customers_that_they_share_once(client, payload):
     lisbon = make(client, key)
     assert sorted(row["contact_id"] for row in calls(client, autumn)) == AUTUMN
     assert sorted(row["contact_id"] for row in calls(client, lisbon)) == ["k-6", "k-7", "k-8"]
-    # The same file again is another version of its list, not a second list.
-    again = make(client, upload(client, payload, "autumn.csv", AUTUMN))
-    assert len(calls(client, again)) == len(AUTUMN)
+    refused = order(client, upload(client, payload, "autumn again.csv", AUTUMN))
+    assert (refused.status_code, "is open (exported): revise it or withdraw it" in refused.text) == (409, True)
+    same = upload(client, payload, "autumn.csv", AUTUMN)
+    (link,) = plan(client, same).select(".notice a")
+    assert (link.text, link["href"].split("revises=")[1]) == ("Plan its revision", autumn.rpartition("/")[2])
+    autumn = make(client, same, revises=autumn.rpartition("/")[2])
+    assert len(calls(client, autumn)) == len(AUTUMN)
 
     contact = {**payload, "contact_id": "k-4", "contact_date": "2010-11-22"}
     planned = client.post("/api/v1/campaigns/plan", json={"contacts": [contact], "economics": {"value_eur": 50_000}})
