@@ -11,7 +11,6 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 
 from bank_assets.ledger import accounts, campaigns, decisions, outcomes, promotions, states
-from bank_assets.ledger.contact_history import CHUNK
 from bank_assets.ledger.engine import LedgerError, only_app_process, open_ledger, upgrade
 from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import metadata
@@ -222,12 +221,6 @@ def test_keys_carry_scopes_and_are_not_stored(ledger, ledger_url):
         accounts.create_user(ledger, "pipeline", "correct horse battery")
     with pytest.raises(accounts.AccountError, match="12 characters"):
         accounts.create_user(ledger, "ana", "short", "analyst")
-
-
-def test_objections_of_more_people_than_a_statement_takes(ledger):
-    people = [f"k-{number}" for number in range(CHUNK + 2)]
-    assert campaigns.suppress(ledger, people[1:], reason="objection", actor="ana") == len(people) - 1
-    assert campaigns.suppress(ledger, people, reason="objection", actor="ana") == 1
 
 
 def test_suppressions_and_lists(ledger):

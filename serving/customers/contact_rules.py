@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -32,11 +33,9 @@ class ContactRules:
         """Whether a customer may be called; a contact that names a customer stands for that customer."""
         day = day or self._today()
         person = customer_of(self.ledger, customer_id) or customer_id
-        days = [day.isoformat()]
-        found = self.policy.check([person], days, history_of(self.ledger, self.policy, [person], days))
-        reason, until = str(found.rule[0]), found.until[0]
+        ((reason, until),) = self.excluded([person], [day])
         if self.suppressions.read().covers(customer_id, person):
-            reason, until = SUPPRESSED, np.datetime64("NaT")
+            reason, until = SUPPRESSED, ""
         with self.ledger.connect() as connection:
             rows = listed(connection, [person])
         return PolicyAnswer(
@@ -45,7 +44,7 @@ class ContactRules:
             not reason,
             reason or None,
             RULE_TEXTS.get(reason, ""),
-            None if np.isnat(until) else until.item(),
+            dt.date.fromisoformat(until) if until else None,
             self._hours(person, day),
             [
                 OpenList(row.of.id, row.of.name, row.day, row.is_called, row.of.last_day)
@@ -54,6 +53,20 @@ class ContactRules:
             ],
             self.policy.to_dict(),
         )
+
+    def excluded(self, persons: Sequence[str], days: Sequence[dt.date]) -> list[tuple[str, str]]:
+        """The rule that forbids to call each customer on a day, and the day until which, ISO; or two empty texts.
+
+        The rows are no list: none counts as a call for another one.
+        """
+        dates, found = np.array(days, dtype="datetime64[D]"), dict[tuple[str, dt.date], tuple[str, str]]()
+        history = history_of(self.ledger, self.policy, persons, dates)
+        for day in set(days):
+            of_day = list(dict.fromkeys(one for one, on in zip(persons, days, strict=True) if on == day))
+            rule, until = self.policy.check(of_day, np.full(len(of_day), day, dates.dtype), history)
+            until_text = np.where(rule == "", "", np.datetime_as_string(until)).tolist()
+            found |= dict(zip(((one, day) for one in of_day), zip(rule.tolist(), until_text, strict=True), strict=True))
+        return [found[key] for key in zip(persons, days, strict=True)]
 
     def _today(self) -> dt.date:
         try:
