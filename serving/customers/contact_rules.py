@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -14,9 +15,10 @@ from bank_assets.core.economics.suppression import RULE_TEXTS, SUPPRESSED
 from bank_assets.ledger import decisions
 from bank_assets.ledger.contact_history import listed
 from bank_assets.ledger.persons import customer_of
-from bank_assets.store.contact_history import history_of
+from bank_assets.store.contact_history import NO_LIST, ListInQuestion, history_of
 from serving.customers.schemas import Hours, OpenList, PolicyAnswer
 from serving.customers.suppressions import Suppressions
+from serving.web.problems import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,33 @@ class ContactRules:
     suppressions: Suppressions
     timezone: str  # of the bank, whose day it is
 
-    def of(self, customer_id: str, day: dt.date | None = None) -> PolicyAnswer:
-        """Whether a customer may be called; a contact that names a customer stands for that customer."""
+    def of(self, customer_id: str, day: dt.date | None = None, list_id: str = "") -> PolicyAnswer:
+        """Whether a customer may be called: by a list, or outside of all lists if none is named.
+
+        A contact that names a customer stands for that customer. `NotFoundError` if the list does not call them.
+        """
         day = day or self._today()
         person = customer_of(self.ledger, customer_id) or customer_id
-        days = [day.isoformat()]
-        found = self.policy.check([person], days, history_of(self.ledger, self.policy, [person], days))
-        reason, until = str(found.rule[0]), found.until[0]
-        if self.suppressions.read().covers(customer_id, person):
-            reason, until = SUPPRESSED, np.datetime64("NaT")
+        has_objected = self.suppressions.read().covers(customer_id, person)
+
+        def answer(about: ListInQuestion) -> tuple[str, Any]:
+            if has_objected:
+                return SUPPRESSED, np.datetime64("NaT")
+            days = [day.isoformat()]
+            found = self.policy.check([person], days, history_of(self.ledger, self.policy, [person], days, about))
+            return str(found.rule[0]), found.until[0]
+
         with self.ledger.connect() as connection:
-            rows = listed(connection, [person])
+            rows = [row for row in listed(connection, [person]) if not row.of.is_closed]
+        rows = [row for row in rows if row.of.last_day >= day.isoformat()]
+        by_list = {row.of.id: answer(ListInQuestion(row.of.name, id=row.of.id)) for row in rows if row.is_called}
+        if list_id and list_id not in by_list:
+            raise NotFoundError(
+                f"call list: expected an open one that calls this customer, found none with id {list_id[:40]!r}; "
+                "nobody may call the customer by it."
+            )
+        free = {one for one, (rule, _) in by_list.items() if not rule}
+        reason, until = by_list[list_id] if list_id else answer(NO_LIST)
         return PolicyAnswer(
             person,
             day,
@@ -48,9 +66,8 @@ class ContactRules:
             None if np.isnat(until) else until.item(),
             self._hours(person, day),
             [
-                OpenList(row.of.id, row.of.name, row.day, row.is_called, row.of.last_day)
+                OpenList(row.of.id, row.of.name, row.day, row.is_called, row.of.last_day, row.of.id in free)
                 for row in rows
-                if not row.of.is_closed and row.of.last_day >= day.isoformat()
             ],
             self.policy.to_dict(),
         )
@@ -67,6 +84,7 @@ class ContactRules:
         if hours is None or (hours.next_day(days) > days).any():
             return None
         last = decisions.search(self.ledger, customer_id=person, limit=1).decisions if hours.column else ()
-        payload = getattr(last[0], "payload", None) if last else None
+        known = decisions.get(self.ledger, last[0].id) if last else None  # rows of lists are found without payload
+        payload = known.payload if known else None
         rows = {hours.column: np.array([payload[hours.column]])} if payload and hours.column in payload else {}
         return Hours(*hours.windows(days, rows)[0])
