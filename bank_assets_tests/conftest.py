@@ -3,6 +3,7 @@
 Fixtures of one stage belong in its own folder. No JVM starts until a test requests `spark`.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, inspect
 
 from bank_assets.settings import Settings, load_settings
 from bank_assets_tests.world.customers import delivered
 from bank_assets_tests.world.postgres import postgres_server  # noqa: F401  a fixture of several folders
+from bank_assets_tests.world.writers import forked_writers
 
 # A parallel test worker has a main module without a file; pyspark then believes that it runs doctests and ends the
 # process (pyspark/sql/connect/utils.py), which Great Expectations triggers by importing it.
@@ -30,6 +33,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [item.path not in paths for paths in longest.values()])
 
 
+# What is imported stays for good. A full garbage collection would look at its objects again and again, 0.5 s each time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on the garbage collector runs, seldom, and leaves alone what was imported."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+    gc.enable()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def quick_passwords() -> Iterator[None]:
     """Passwords are hashed by the real function with the least work, because it is slow by design."""
@@ -41,6 +55,39 @@ def quick_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "_hasher", lambda: hasher)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_ledgers() -> Iterator[None]:
+    """The migrations of a new SQLite ledger run once; later ledgers get their tables by the SQL of the first one."""
+    from bank_assets.ledger import migrations
+
+    migrate, statements = migrations.run, []
+
+    def run(connection: Connection, revision: str = "head") -> None:
+        if connection.dialect.name != "sqlite" or revision != "head" or inspect(connection).get_table_names():
+            migrate(connection, revision)
+        elif statements:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        else:
+            migrate(connection)
+            statements.extend(list(connection.connection.driver_connection.iterdump())[1:-1])  # without BEGIN, COMMIT
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "run", run)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_writers() -> Iterator[Callable[..., Any]]:
+    """Ledger writers are forked; gives the function by which the app starts one without the tests."""
+    from serving.decisions import recorder
+
+    start = recorder._writer
+    with forked_writers() as fork, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder, "_writer", fork)
+        yield start
 
 
 @pytest.fixture

@@ -204,7 +204,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 def test_the_client_counts_failures_and_notices_swaps():
     Answers.script = [(201, "1", "a"), (201, "1", "a"), (503, "1", "a"), (201, "1", "b"), (201, "2", "b")]
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
     thread.start()
     client = AskingClient(server.server_address[1], {}, per_second=100.0)
     client.start()

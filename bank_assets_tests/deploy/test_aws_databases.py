@@ -57,7 +57,7 @@ def postgres_port(postgres_server):
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _ToSocket) as server:
         server.daemon_threads = True
         server.path = f"{folder}/.s.PGSQL.5432"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
 
@@ -156,7 +156,7 @@ def daemon_on_ecs(monkeypatch):
         )
         _Metadata.task = {"arn": started["tasks"][0]["taskArn"]}
         server = HTTPServer(("127.0.0.1", 0), _Metadata)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("ECS_CONTAINER_METADATA_URI", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("BANK_RUN_TASK_DEFINITION", "bank-dev-run")

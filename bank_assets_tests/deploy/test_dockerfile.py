@@ -37,7 +37,8 @@ def hadolint(file: Path) -> subprocess.CompletedProcess:
 
 def test_hadolint_finds_nothing_and_notices_a_fault(tmp_path):
     for file in (ROOT / "Dockerfile", CONTAINER / "single-stage.Dockerfile"):
-        assert (hadolint(file).returncode, hadolint(file).stdout) == (0, "")
+        done = hadolint(file)
+        assert (done.returncode, done.stdout) == (0, "")
     worse = tmp_path / "Dockerfile"
     worse.write_text(TEXT.replace("USER 10001:10001", "USER root"))
     assert "DL3002" in hadolint(worse).stdout
@@ -160,26 +161,22 @@ class _Ready(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        ((), 0),
-        (("/down",), 1),
-        (("/health/ready", "abc"), 0),
-        (("/health/ready", "xyz"), 1),
-        (("/health",), 0),
-        (("/health", "abc"), 1),
-    ],
-)
-def test_the_health_check_says_what_the_process_answers(arguments, code):
-    server = http.server.HTTPServer(("127.0.0.1", 0), _Ready)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    command = [sys.executable, str(CONTAINER / "healthcheck.py"), *arguments]
-    env = {**os.environ, "BANK_PORT": str(server.server_port)}
-    assert subprocess.run(command, env=env, check=False, capture_output=True, timeout=30).returncode == code
-    server.shutdown()
-    server.server_close()
-    assert subprocess.run(command, env=env, check=False, capture_output=True, timeout=30).returncode == 1
+def test_the_health_check_says_what_the_process_answers():
+    def checked(*arguments: str) -> int:
+        command = [sys.executable, str(CONTAINER / "healthcheck.py"), *arguments]
+        return subprocess.run(command, env=env, check=False, capture_output=True, timeout=30).returncode
+
+    with http.server.HTTPServer(("127.0.0.1", 0), _Ready) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        env = {**os.environ, "BANK_PORT": str(server.server_port)}
+        assert checked() == 0
+        assert checked("/down") == 1
+        assert checked("/health/ready", "abc") == 0
+        assert checked("/health/ready", "xyz") == 1
+        assert checked("/health") == 0
+        assert checked("/health", "abc") == 1
+        server.shutdown()
+    assert checked() == 1, "nothing listens any more"
 
 
 def test_a_jar_is_placed_only_with_the_checksum_that_was_given(tmp_path):

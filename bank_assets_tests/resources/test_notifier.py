@@ -55,7 +55,7 @@ class Receiver:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=[0.01], daemon=True).start()
 
     @property
     def url(self):
@@ -92,7 +92,7 @@ class MailHandler(socketserver.StreamRequestHandler):
 def test_a_mail_arrives_with_subject_text_and_link(notifier):
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailHandler) as server:
         server.daemon_threads, server.got = True, []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         notifier.log.append([alert(1)])
         url = f"mailto://127.0.0.1:{server.server_address[1]}/?from=bank@example.com&to=team@example.com&mode=insecure"
         (progress,) = notifier.deliver([url], now=NOW).values()

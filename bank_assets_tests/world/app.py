@@ -3,7 +3,7 @@
 Two bundles of different models are fitted once per session on a few hundred synthetic contacts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.ledger import states
-from bank_assets.ledger.engine import open_ledger, writing
+from bank_assets.ledger.engine import opened_ledger, writing
 from bank_assets.settings import Settings
 from bank_assets_tests.world.bundles import AS_OF, fitted_bundle
 from bank_assets_tests.world.registry import MemoryRegistry
@@ -59,9 +59,8 @@ def serving_settings(tmp_path: Path, request: pytest.FixtureRequest) -> ServingS
 
 @pytest.fixture
 def published(serving_settings, bundle_a) -> AsOfState:
-    engine = open_ledger(serving_settings.platform.ledger_url)
-    states.publish(engine, AS_OF, replace(bundle_a[1], log_odds_shift=0.1).to_dict())
-    engine.dispose()
+    with opened_ledger(serving_settings.platform.ledger_url) as ledger:
+        states.publish(ledger, AS_OF, replace(bundle_a[1], log_odds_shift=0.1).to_dict())
     return bundle_a[1]
 
 
@@ -77,18 +76,30 @@ def client(app) -> Iterator[TestClient]:
         yield client
 
 
+@contextmanager
+def open_app(
+    home: Path,
+    bundles: Sequence[tuple[dict[str, bytes], AsOfState]],
+    prepare: Callable[[Engine], None] = lambda ledger: None,
+    **serving: Any,
+) -> Iterator[TestClient]:
+    """An app on a new home with bundles as versions 1, 2, …; `prepare` may write to its ledger before it starts."""
+    platform = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}")
+    with opened_ledger(platform.ledger_url) as ledger:
+        states.publish(ledger, AS_OF, bundles[0][1].to_dict())
+        prepare(ledger)
+    registry = MemoryRegistry({str(number): files for number, (files, _) in enumerate(bundles, start=1)})
+    settings = ServingSettings(platform=platform, secret="s" * 64, poll_seconds=0.05, **serving)
+    app = create_app(settings, registry=registry)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        wait_until(lambda: app.state.services.store.champion is not None)
+        yield client
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory, bundle_a, bundle_b) -> Iterator[TestClient]:
     """One app for a module, for tests that leave no state behind that could affect others."""
-    home = tmp_path_factory.mktemp("bank")
-    platform = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}")
-    engine = open_ledger(platform.ledger_url)
-    states.publish(engine, AS_OF, bundle_a[1].to_dict())
-    engine.dispose()
-    registry = MemoryRegistry({"1": bundle_a[0], "2": bundle_b[0]})
-    app = create_app(ServingSettings(platform=platform, secret="s" * 64, poll_seconds=0.05), registry=registry)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
-        wait_until(lambda: app.state.services.store.champion is not None)
+    with open_app(tmp_path_factory.mktemp("bank"), (bundle_a, bundle_b)) as client:
         yield client
 
 

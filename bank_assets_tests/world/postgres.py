@@ -80,6 +80,6 @@ def until_ready(server: Any, start: Any) -> None:
                     f"PostgreSQL in {server.pgdata}: expected it ready within {START_SECONDS} s, found {error!r}; its "
                     f"log ends:\n{log}"
                 ) from error
-            time.sleep(0.5)
+            time.sleep(0.1)
         else:
             return

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-TICK_SECONDS = 0.02
+TICK_SECONDS = 0.005
 
 
 def wait_until(look: Callable[[], Any], seconds: float = 10.0, what: str = "it") -> Any:

@@ -161,12 +161,12 @@ def test_customers_who_objected_are_never_called(client):
     assert "3: objected to direct marketing" in plan(client).text
 
 
-@pytest.mark.parametrize(("ids", "status"), [("", 422), ("c-1,c-2", 422), ("c-1", 303)])
-def test_suppressions_without_scripts(client, ids, status):
-    data = {**token_of(client), "ids": ids}
+def test_suppressions_without_scripts(client):
     files = {"file": ("", b"", "application/octet-stream")}
-    response = client.post("/campaign/suppressions", data=data, files=files, follow_redirects=False)
-    assert response.status_code == status, response.text
+    for ids, status in (("", 422), ("c-1,c-2", 422), ("c-1", 303)):
+        data = {**token_of(client), "ids": ids}
+        response = client.post("/campaign/suppressions", data=data, files=files, follow_redirects=False)
+        assert response.status_code == status, response.text
 
 
 @pytest.mark.parametrize(

@@ -28,47 +28,47 @@ def test_bad_rows_are_named_with_their_line_and_good_rows_are_recorded(client, p
     assert chain.verify(app.state.services.ledger).n == 2
 
 
-def test_rows_of_other_lengths_quotes_and_line_breaks(client, payload):
+def test_rows_of_other_lengths_quotes_and_line_breaks(running, payload):
     header = ",".join(payload)
     good = ",".join(str(value) for value in payload.values())
     quoted = ",".join(f'"{value}"' for value in payload.values())
     text = "\ufeff" + "\r\n".join([header, good, good + ",1", "1,2", "", quoted]) + "\r\n"
-    answer = client.post(PATH, content=text.encode(), headers=CSV).json()
+    answer = running.post(PATH, content=text.encode(), headers=CSV).json()
     assert [row["line"] for row in answer["predictions"]] == [2, 6]
     assert [error["line"] for error in answer["errors"]] == [3, 4]
 
 
-def test_a_campaign_file_with_day_and_month_is_taken_and_checked(client, payload):
+def test_a_campaign_file_with_day_and_month_is_taken_and_checked(running, payload):
     row = {"contact_id": "c-1", **payload, "day": 17, "month": "nov"}
     rows = [row, {**row, "day": 16}, {**row, "month": "dec"}]
-    answer = client.post(PATH, content=csv_of(rows, ";"), headers=CSV).json()
+    answer = running.post(PATH, content=csv_of(rows, ";"), headers=CSV).json()
     assert [row["contact_id"] for row in answer["predictions"]] == ["c-1"]
     assert [e["errors"][0]["field"] for e in answer["errors"]] == ["day", "month"]
 
 
-def test_json_rows_are_named_by_position(client, payload):
-    answer = client.post(PATH, json=[payload, 5, {**payload, "duration": 3}, payload]).json()
+def test_json_rows_are_named_by_position(running, payload):
+    answer = running.post(PATH, json=[payload, 5, {**payload, "duration": 3}, payload]).json()
     assert [row["line"] for row in answer["predictions"]] == [1, 4]
     assert [error["line"] for error in answer["errors"]] == [2, 3]
     assert answer["errors"][1]["errors"][0]["rule"] == "post_contact_columns_are_never_inputs"
 
 
-def test_a_number_that_no_double_holds_is_one_bad_row(client, payload):
-    good = client.post("/api/v1/predictions", json=payload).request.content
+def test_a_number_that_no_double_holds_is_one_bad_row(running, payload):
+    good = running.post("/api/v1/predictions", json=payload).request.content
     body = b"[" + good + b',{"age":1e999},' + good + b"]"
-    answer = client.post(PATH, content=body, headers={"content-type": "application/json"}).json()
+    answer = running.post(PATH, content=body, headers={"content-type": "application/json"}).json()
     assert (len(answer["predictions"]), answer["rejected"]) == (2, 1)
 
 
-def test_a_date_for_rows_without_one(client):
-    answer = client.post(PATH, params={"contact_date": "2010-11-17"}, json=[PAYLOAD]).json()
+def test_a_date_for_rows_without_one(running):
+    answer = running.post(PATH, params={"contact_date": "2010-11-17"}, json=[PAYLOAD]).json()
     assert answer["predictions"][0]["stale_features"] is False
 
 
-def test_economics_of_an_upload(client, payload):
-    answer = client.post(PATH, params={"cost_eur": 0.01}, json=[payload]).json()
+def test_economics_of_an_upload(running, payload):
+    answer = running.post(PATH, params={"cost_eur": 0.01}, json=[payload]).json()
     assert answer["predictions"][0]["decision"] == "call"
-    assert client.post(PATH, params={"cost_eur": -1}, json=[payload]).status_code == 422
+    assert running.post(PATH, params={"cost_eur": -1}, json=[payload]).status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_another_content_type_is_refused(running):
     assert "expected text/csv or application/json, found 'image/png'" in response.json()["detail"]
 
 
-def test_an_empty_upload_is_a_complete_answer(client, payload):
-    assert client.post(PATH, json=[]).json()["rows"] == 0
+def test_an_empty_upload_is_a_complete_answer(running, payload):
+    assert running.post(PATH, json=[]).json()["rows"] == 0
     header_only = csv_of([payload]).splitlines()[0]
-    assert client.post(PATH, content=header_only, headers=CSV).json()["is_complete"] is True
+    assert running.post(PATH, content=header_only, headers=CSV).json()["is_complete"] is True
 
 
 def test_more_rows_than_a_chunk_keep_their_order(client, payload, app):

@@ -23,6 +23,12 @@ from serving.decisions.scoring import Decided, DecisionRequest
 PATH = "/api/v1/predictions"
 
 
+@pytest.fixture
+def own_writers(quick_writers, monkeypatch):
+    """Writers start as the app starts them without the tests."""
+    monkeypatch.setattr(recorder, "_writer", quick_writers)
+
+
 def test_a_ledger_that_cannot_be_written_is_503_and_heals(client, payload):
     services = client.app.state.services
     with refusing_decisions(services.ledger):
@@ -49,6 +55,7 @@ def test_too_much_waiting_is_refused_at_once_and_what_waits_is_answered(client, 
     assert chain.verify(services.ledger).n == 2
 
 
+@pytest.mark.usefixtures("own_writers")
 def test_a_killed_writer_acknowledges_nothing_and_is_replaced(client, payload, capfd):
     services, statuses = client.app.state.services, []
     assert client.post(PATH, json=payload).status_code == 201
@@ -102,6 +109,7 @@ def no_memory():
     raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
 
+@pytest.mark.usefixtures("own_writers")
 def test_a_stop_writes_what_was_accepted_and_ends_the_writer(app, payload):
     with TestClient(app) as client:
         wait_until(lambda: app.state.services.store.champion is not None)

@@ -105,38 +105,39 @@ def test_a_log_longer_than_what_is_read_shows_its_end(pages, home):
 
 
 @pytest.mark.parametrize("name", ["drift/2010-11", "retraining/v2", "replay/index"])
-def test_report_pages_keep_the_policy_and_their_own_style(pages, home, name):
-    replay = home.path / "reports" / "replay" / "index.html"
+def test_report_pages_keep_the_policy_and_their_own_style(shown, name):
+    reports = services(shown).settings.platform.reports
+    replay = reports / "replay" / "index.html"
     replay.parent.mkdir(exist_ok=True)
     replay.write_text(render("<h1>Replay</h1>", title="Replay"))
-    answer = pages.get(f"/reports/{name}.html")
+    answer = shown.get(f"/reports/{name}.html")
     page = soup_of(answer)
     assert page.h1.text
     assert page.style is None
     assert not page.select("[style]")
     assert "unsafe-inline" not in answer.headers["content-security-policy"]
     link = page.select_one("link[rel=stylesheet]")["href"]
-    style = pages.get(link)
+    style = shown.get(link)
     assert style.headers["content-type"].startswith("text/css")
-    stored = (home.path / "reports" / f"{name}.html").read_text()
+    stored = (reports / f"{name}.html").read_text()
     assert style.text == re.search(r"<style>(.*?)</style>", stored, re.DOTALL).group(1)
     assert page.nav.a["href"] == "/monitoring"
-    assert pages.get(f"/reports/{name}x.css").status_code == 404
+    assert shown.get(f"/reports/{name}x.css").status_code == 404
 
 
-def test_links_between_reports_lead_somewhere(pages):
-    retraining = soup_of(pages.get("/reports/retraining/v2.html"))
+def test_links_between_reports_lead_somewhere(shown):
+    retraining = soup_of(shown.get("/reports/retraining/v2.html"))
     href = retraining.select_one("main a[href^='../']")["href"]
-    assert pages.get(f"/reports/retraining/{href}").status_code == 200
-    model = soup_of(pages.get("/model"))
+    assert shown.get(f"/reports/retraining/{href}").status_code == 200
+    model = soup_of(shown.get("/model"))
     assert model.find("a", string="Read the report")["href"] == "/reports/retraining/v2.html"
-    monitoring = soup_of(pages.get("/monitoring"))
+    monitoring = soup_of(shown.get("/monitoring"))
     assert monitoring.find("a", string="Read the report of 2010-11")["href"] == "/reports/drift/2010-11.html"
 
 
-def test_styles_of_other_reports_are_not_given_away(pages):
-    assert pages.get("/reports/data_docs/validations/contacts/20101102/contacts.css").status_code == 404
-    assert pages.get("/reports/call_lists/x.css").status_code == 404
+def test_styles_of_other_reports_are_not_given_away(shown):
+    assert shown.get("/reports/data_docs/validations/contacts/20101102/contacts.css").status_code == 404
+    assert shown.get("/reports/call_lists/x.css").status_code == 404
 
 
 def test_an_admin_sends_a_test_alert_and_sees_how_far_each_channel_has_come(pages, home):

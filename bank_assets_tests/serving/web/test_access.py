@@ -7,10 +7,12 @@ import json
 import logging
 
 import pytest
+from litestar.middleware.csrf import generate_csrf_token
 from litestar.testing import TestClient
 
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import LedgerError, open_ledger
+from bank_assets_tests.world.app import open_app
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
 from serving.decisions.scoring import DecisionMaker
@@ -22,19 +24,26 @@ PATH = "/api/v1/predictions"
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture
-def guarded(serving_settings, registry, published):
+@pytest.fixture(scope="module")
+def guarded_app(tmp_path_factory, bundle_a, bundle_b):
     """An app that requires credentials, with one key per scope and one user per role."""
-    settings = dataclasses.replace(serving_settings, is_login_required=True)
-    engine = open_ledger(settings.platform.ledger_url)
-    keys = {scope: accounts.create_key(engine, scope, [scope]) for scope in accounts.SCOPES}
-    for role in accounts.ROLES:
-        accounts.create_user(engine, role, PASSWORD, role)
-    engine.dispose()
-    with TestClient(create_app(settings, registry=registry), base_url="http://127.0.0.1") as client:
-        wait_until(lambda: client.app.state.services.store.champion is not None)
+    keys = {}
+
+    def credentials(ledger):
+        keys.update((scope, accounts.create_key(ledger, scope, [scope])) for scope in accounts.SCOPES)
+        for role in accounts.ROLES:
+            accounts.create_user(ledger, role, PASSWORD, role)
+
+    with open_app(tmp_path_factory.mktemp("bank"), (bundle_a, bundle_b), credentials, is_login_required=True) as client:
         client.keys = keys
         yield client
+
+
+@pytest.fixture
+def guarded(guarded_app):
+    """The app for a browser without cookies."""
+    guarded_app.cookies.clear()
+    return guarded_app
 
 
 def bearer(key):
@@ -64,13 +73,8 @@ def test_loopback_is_local_mode(serving_settings, host):
 
 
 def test_without_credentials_everything_but_health_is_401(guarded, payload):
-    for response in (
-        guarded.post(PATH, json=payload),
-        guarded.get(PATH),
-        guarded.get("/metrics"),
-        guarded.get("/api/v1/model"),
-        guarded.get("/schema/openapi.json"),
-    ):
+    read = [guarded.get(path) for path in (PATH, "/metrics", "/api/v1/model", "/schema/openapi.json")]
+    for response in (guarded.post(PATH, json=payload), *read):
         assert response.status_code == 401
         assert response.headers["www-authenticate"] == "Bearer"
         assert response.headers["content-type"] == "application/problem+json"
@@ -78,9 +82,10 @@ def test_without_credentials_everything_but_health_is_401(guarded, payload):
     assert guarded.get("/health/ready").status_code == 200
 
 
-@pytest.mark.parametrize("header", ["Bearer bank_wrong", "Bearer x", "Basic Zm9vOmJhcg==", "Bearer", ""])
-def test_wrong_credentials_are_401(guarded, payload, header):
-    assert guarded.post(PATH, json=payload, headers={"authorization": header}).status_code == 401
+def test_wrong_credentials_are_401(guarded, payload):
+    for header in ("Bearer bank_wrong", "Bearer x", "Basic Zm9vOmJhcg==", "Bearer", ""):
+        answer = guarded.post(PATH, json=payload, headers={"authorization": header})
+        assert answer.status_code == 401, header
 
 
 def test_each_route_needs_its_scope(guarded, payload):
@@ -140,11 +145,7 @@ def test_a_revoked_key_stops_working(guarded, payload, monkeypatch):
 
 
 def log_in(client, name, password=PASSWORD):
-    client.get("/health/live", headers={"accept": "text/html"})
-    token = client.app.state.services.settings.secret
-    from litestar.middleware.csrf import generate_csrf_token
-
-    csrf = generate_csrf_token(token)
+    csrf = generate_csrf_token(client.app.state.services.settings.secret)
     client.cookies.set(client.app.csrf_config.cookie_name, csrf)
     return client.post("/login", data={"name": name, "password": password, "_csrf_token": csrf}, follow_redirects=False)
 
@@ -225,12 +226,8 @@ def test_local_mode_answers_only_to_local_names(running, host):
 
 
 def test_every_answer_has_an_id_and_the_security_headers(running, payload):
-    for response in (
-        running.get("/health/live"),
-        running.get("/nowhere"),
-        running.post(PATH, json=payload),
-        running.post(PATH, json={}),
-    ):
+    posted = [running.post(PATH, json=body) for body in (payload, {})]
+    for response in (running.get("/health/live"), running.get("/nowhere"), *posted):
         assert response.headers["x-request-id"]
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert "unsafe-inline" not in response.headers["content-security-policy"].split("style-src")[0]
