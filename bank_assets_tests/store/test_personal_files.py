@@ -51,7 +51,7 @@ def home(tmp_path):
         (lists / f"{made.id}-holdout.csv").write_bytes(held)
         rows = (["c-1", "c-2"], [DAY, DAY], [0.5, None], [True, False], [True, False], ["k-1", "k-2"])
         stored = _Stored("may", DAY, "2010-11-22T10:00:00+00:00", *rows)
-        ListDesigns(tmp_path / "warehouse", CALLED)._write("2010-11-22-0", msgspec.json.encode(stored))
+        ListDesigns(tmp_path / "warehouse", CALLED)._write("2010-11-22-0.json", msgspec.json.encode(stored))
         (uploads / "0-may.csv").write_text('contact_id;age\n"c-2";41\n')
         (uploads / "1-may.csv").write_text("contact_id;age\nc-22;17\n")
         yield PersonalData(ledger, (lists,), designs, uploads), made, tmp_path
