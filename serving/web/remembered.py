@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class _Place(Generic[T]):
+class _Slot(Generic[T]):
     lock: threading.Lock = field(default_factory=threading.Lock)
     made: list[T] = field(default_factory=list)
 
@@ -22,17 +22,17 @@ class Remembered(Generic[T]):
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._places: OrderedDict[Hashable, _Place[T]] = OrderedDict()
+        self._slots: OrderedDict[Hashable, _Slot[T]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of a key, made now if it is not remembered."""
         with self._lock:
-            place = self._places.setdefault(key, _Place())
-            self._places.move_to_end(key)
-            while len(self._places) > self._size:
-                self._places.popitem(last=False)
-        with place.lock:
-            if not place.made:
-                place.made.append(make())
-            return place.made[0]
+            slot = self._slots.setdefault(key, _Slot())
+            self._slots.move_to_end(key)
+            while len(self._slots) > self._size:
+                self._slots.popitem(last=False)
+        with slot.lock:
+            if not slot.made:
+                slot.made.append(make())
+            return slot.made[0]
