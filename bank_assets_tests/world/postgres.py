@@ -35,6 +35,8 @@ def running_postgres(folder: Path | None = None) -> Iterator[Any]:
         server = pgserver.get_server(folder, cleanup_mode="stop", start=False)
         cleaning.callback(server.cleanup)
         until_ready(server, server.start)
+        # Killed servers lose nothing without it; only a machine that stops does, and each commit waits less.
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
         yield server
 
 
@@ -50,14 +52,14 @@ def database_url(server: Any, name: str) -> str:
     return server.get_uri().replace("/postgres?", f"/{name}?", 1)
 
 
-def create_database(server: Any, name: str = "") -> str:
-    """Make an empty database; returns its URL. Without a name it gets one that nobody else has."""
+def create_database(server: Any, name: str = "", template: str = "template1") -> str:
+    """Make an empty database, or a copy of another one; returns its URL. A name is made up unless one is given."""
     from sqlalchemy import create_engine, text
 
     name = name or f"t{os.urandom(6).hex()}"
     admin = create_engine(server.get_uri(), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     admin.dispose()
     return database_url(server, name)
 
