@@ -7,6 +7,7 @@ from typing import Any
 from litestar.di import Provide
 from sqlalchemy import Engine
 
+from bank_assets.core.economics.contact_policy import NO_POLICY
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.landing.register import latest_of
 from bank_assets.ledger.engine import open_ledger
@@ -65,9 +66,9 @@ class Services:
         self.customer_objections = Objections(self.suppressions, KnownCustomers(self.ledger, files, platform.contract))
         self.feed_reports = FeedReports(self.ledger, self.suppressions, platform.contract)
         self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)
-        self.maker = DecisionMaker(
-            self.store, self.suppressions, self.economics, self.payloads, settings.code_version, platform.learning
-        )
+        rules = None if platform.contact_policy is NO_POLICY else self.contact_rules
+        known = self.store, self.suppressions, self.economics, self.payloads, settings.code_version
+        self.maker = DecisionMaker(*known, platform.learning, rules)
         self.decider = Decider(self.maker, self.recorder if is_recording else None)
         self.records = Records(self.ledger, self.store, self.registry, platform.contract, settings.code_version)
         shares = platform.contract.not_reached_cost_share, platform.spontaneous_share

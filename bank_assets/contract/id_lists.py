@@ -66,5 +66,5 @@ def read_ids(text: str) -> tuple[list[str], list[LineFault]]:
         elif one:
             ids.setdefault(identifier_key(one), one)
         if len(ids) > MOST_IDS:
-            return [], [LineFault(number, f"at most {MOST_IDS:,} identifiers", "more; split the list")]
+            return [], [LineFault(number, f"at most {MOST_IDS:,} identifiers", "more; send the list in parts")]
     return list(ids.values()), faults

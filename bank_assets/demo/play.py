@@ -139,7 +139,8 @@ class Play:
     def _read_out(self, instance: dg.DagsterInstance) -> None:
         """Deliver the books of the days in which subscriptions still count, and read what each list came to."""
         last = self.results[-1].step.last
-        self.sender.bank.book(last + timedelta(days=1), last + timedelta(days=self.settings.attribution_days))
+        # One day more than the window, since a day is covered once two rows reach it.
+        self.sender.bank.book(last + timedelta(days=1), last + timedelta(days=self.settings.attribution_days + 1))
         self._wait_until_idle(instance, time.time(), self.step_timeout_seconds)
         self.read_outs = [self.pages.read_out(made) for made in self.lists]
         write_page(self.settings.reports, self.results, self.source.label, self.read_outs)

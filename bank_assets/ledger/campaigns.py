@@ -44,9 +44,15 @@ _LISTS: Final = select(*(campaign_lists.c[name] for name in CampaignList.__datac
 
 
 def suppress(engine: Engine, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
-    """Add people to the suppression list and return how many are new; the others keep their first entry."""
-    with writing(engine) as connection:
-        return suppress_in(connection, customer_ids, reason=reason, actor=actor)
+    """Add people to the suppression list and return how many are new; the others keep their first entry.
+
+    Many people are added in several transactions, so that decisions never wait long for the ledger.
+    """
+    n_new = 0
+    for part in chunks(list(dict.fromkeys(customer_ids))):
+        with writing(engine) as connection:
+            n_new += suppress_in(connection, part, reason=reason, actor=actor)
+    return n_new
 
 
 def suppress_in(connection: Connection, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:

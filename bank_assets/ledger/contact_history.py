@@ -25,6 +25,7 @@ CHUNK: Final = 5_000  # most ids of a statement
 PIPELINE: Final = "pipeline"  # actor of the lists that nobody exports, since their files lie ready
 HELD_OUT: Final = "held_out"  # reason of a row, as `core.economics.call_plan` names it
 CALLS: Final = ("subscribed", "refused", "not_reached", "call_back", "objection")  # `cancelled` is no call
+_BOOKED: Final = ("subscribed", "cancelled")
 _FEEDS: Final = ("dispositions.recorded", "subscriptions.recorded", CLOSED, EXPORTED, WITHDRAWN)
 
 
@@ -49,14 +50,10 @@ class Listed(NamedTuple):
     is_called: bool
     of: ListOnRecord
 
-    @property
-    def end(self) -> str:
-        """The day from which the list does not hold the person any more: when it is over, or long after their call."""
-        return _end(self.day, self.of.last_day)
-
 
 @lru_cache(maxsize=4_096)
 def _end(day: str, last_day: str) -> str:
+    """The day from which a list does not hold a person any more: when it is over, or long after their call."""
     longest = date.fromisoformat(day) + timedelta(days=LONGEST_LIST)
     return (min(date.fromisoformat(last_day), longest) + timedelta(days=1)).isoformat()
 
@@ -72,10 +69,11 @@ class OnRecord:
 
 
 class Since(NamedTuple):
-    """From which days, ISO, what is on record matters."""
+    """From which days, ISO, what is on record matters: calls made and planned, refusals, subscriptions."""
 
-    planned: str = ""
-    reported: str = ""
+    calls: str = ""
+    refusals: str = ""
+    subscriptions: str = ""
 
 
 ALWAYS: Final = Since()
@@ -89,31 +87,39 @@ def on_record(
     A planned call gives way to what is reported of it. A closed list plans no more calls. Whoever a list holds out is
     on it too, since a call by another list would spoil the comparison.
     """
-    found, ids = OnRecord(), list(dict.fromkeys(persons))
-    booked_since = _SUBSCRIPTIONS.where(subscriptions.c.on_day >= since.reported)
+    found, ids = OnRecord(), set(persons)
+    booked_since = _SUBSCRIPTIONS.where(subscriptions.c.on_day >= since.subscriptions)
     with engine.connect() as connection:
-        planned = listed(connection, ids, since.planned)
-        reported = _reported(connection, ids, planned, since.reported)
-        booked = {(person, kind, day) for person, kind, day in _about(connection, subscriptions, ids, booked_since)}
-    calls = {(person, contact, day) for person, contact, what, day in reported if what in CALLS}
+        planned, lists = _planned(connection, ids, since.calls)
+        owner = {contact: person for person, _, contact, *_ in planned}
+        reported = _about(connection, dispositions, {*ids, *owner}, _reported(since))
+        booked = _about(connection, subscriptions, ids, booked_since)
+    calls: set[tuple[str, str, str]] = set()
+    for person, contact, what, at in reported:
+        person, day = owner.get(person, person), at[:10]
+        if what in CALLS:
+            calls.add((person, contact, day))
+        if what == "refused":
+            found.refusals.append((person, day))
+        elif what in _BOOKED:
+            booked.append((person, what, day))
     found.contacts = [(person, day) for person, _, day in calls]
-    found.refusals = [(person, day) for person, _, what, day in reported if what == "refused"]
-    booked |= {(person, what, day) for person, _, what, day in reported}
     ends: dict[str, list[str]] = defaultdict(list)
     for person, kind, day in booked:
         if kind == "cancelled":
             ends[person].append(day)
     found.subscriptions = [
-        (person, day, min((end for end in ends[person] if end >= day), default="NaT"))
+        (person, day, min((end for end in ends[person] if end >= day), default="NaT") if person in ends else "NaT")
         for person, kind, day in booked
         if kind == "subscribed"
     ]
     called = {contact for _, contact, _ in calls}
-    for call in planned:
-        if counts(call.of) and not call.of.is_closed:
-            found.lists.append((call.person, call.day, call.end))
-            if call.is_called and call.contact_id not in called:
-                found.contacts.append((call.person, call.day))
+    holding = {one.id: one.last_day for one in lists.values() if counts(one) and not one.is_closed}
+    for person, list_id, contact, day, is_called in planned:
+        if list_id in holding:
+            found.lists.append((person, day, _end(day, holding[list_id])))
+            if is_called and contact not in called:
+                found.contacts.append((person, day))
     return found
 
 
@@ -127,24 +133,32 @@ def feeds_seq(engine: Engine) -> int | None:
     return read(engine, select(func.max(events.c.seq)).where(events.c.kind.in_(_FEEDS)))[0][0]
 
 
-def listed(connection: Connection, persons: Sequence[str], since: str = "") -> list[Listed]:
+def listed(connection: Connection, persons: Collection[str]) -> list[Listed]:
     """Where lists call persons or hold them out, without lists that were withdrawn or replaced."""
-    query = select(
-        func.coalesce(list_rows.c.customer_id, list_rows.c.contact_id),
-        *list_rows.c["list_id", "contact_id", "contact_date", "is_called"],
-    ).where(list_rows.c.is_called | (list_rows.c.reason == HELD_OUT), list_rows.c.contact_date >= since)
-    rows = list(_about(connection, list_rows, persons, query))
-    lists = _lists(connection, sorted({row.list_id for row in rows}))
+    rows, lists = _planned(connection, persons)
     return [
-        Listed(person, contact, day, is_called, lists[at])
+        Listed(person, contact, day, bool(is_called), lists[at])
         for person, at, contact, day, is_called in rows
         if at in lists
     ]
 
 
+def _planned(
+    connection: Connection, persons: Collection[str], since: str = ""
+) -> tuple[list[tuple[Any, ...]], dict[str, ListOnRecord]]:
+    """(person, list, contact, day, is called) from a day on, and the lists that were not withdrawn or replaced."""
+    query = select(
+        func.coalesce(list_rows.c.customer_id, list_rows.c.contact_id),
+        *list_rows.c["list_id", "contact_id", "contact_date", "is_called"],
+    ).where(list_rows.c.is_called | (list_rows.c.reason == HELD_OUT), list_rows.c.contact_date >= since)
+    rows = _about(connection, list_rows, persons, query)
+    return rows, _lists(connection, sorted({list_id for _, list_id, *_ in rows}))
+
+
 def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord]:
     """The lists of some ids, without those that were withdrawn or replaced."""
     found: dict[str, ListOnRecord] = {}
+    last_day = select(func.max(list_rows.c.contact_date))
     for part in chunks(ids):
         happened: dict[str, set[str]] = defaultdict(set)
         of_lists = select(*events.c["subject", "kind", "content"]).where(events.c.subject.in_(part))
@@ -152,11 +166,12 @@ def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord
             if content.get("group", TO_CALL) == TO_CALL:  # nobody calls by the export of a hold-out group
                 happened[subject].add(kind)
         in_use, before = set(part) - given_up(connection, part), versions_before(connection, part)
-        last_day = select(func.max(list_rows.c.contact_date)).where(list_rows.c.list_id == campaign_lists.c.id)
-        about: Select[Any] = select(*campaign_lists.c["id", "name", "actor"], last_day.scalar_subquery())
-        for list_id, name, actor, day in connection.execute(about.where(campaign_lists.c.id.in_(in_use))):
+        about = select(*campaign_lists.c["id", "name", "actor", "request"]).where(campaign_lists.c.id.in_(in_use))
+        for list_id, name, actor, request in connection.execute(about).all():
             is_exported = actor == PIPELINE or EXPORTED in happened[list_id]
             versions, is_closed = frozenset(before.get(list_id, ())), CLOSED in happened[list_id]
+            # Earlier releases did not state the day.
+            day = request.get("last_day") or connection.scalar(last_day.where(list_rows.c.list_id == list_id))
             found[list_id] = ListOnRecord(list_id, name, actor, day, versions, is_exported, is_closed)
     return found
 
@@ -168,26 +183,24 @@ _DISPOSITIONS: Final = select(
 _SUBSCRIPTIONS: Final = select(*subscriptions.c["customer_id", "kind", "on_day"])
 
 
-def _reported(
-    connection: Connection, persons: Sequence[str], planned: Sequence[Listed], since: str
-) -> set[tuple[str, str, str, str]]:
-    """(person, contact, disposition, day) of calls, also of contacts whose reports do not name their customer."""
-    owner = {call.contact_id: call.person for call in planned}
-    known = dict.fromkeys((*persons, *owner))
-    rows = _about(connection, dispositions, list(known), _DISPOSITIONS.where(dispositions.c.called_at >= since))
-    return {(owner.get(person, person), contact, what, day[:10]) for person, contact, what, day in rows}
+def _reported(since: Since) -> Select[Any]:
+    """Person or contact, contact, disposition and time of calls."""
+    what, at = dispositions.c.disposition, dispositions.c.called_at
+    is_refused, is_booked = what == "refused", what.in_(_BOOKED)
+    first = min(since)  # so that one comparison passes over most of the table
+    matters = (at >= since.calls) | (is_refused & (at >= since.refusals)) | (is_booked & (at >= since.subscriptions))
+    return _DISPOSITIONS.where(at >= first, matters)
 
 
-def _about(connection: Connection, table: Table, persons: Sequence[str], query: Select[Any]) -> Iterator[Any]:
+def _about(connection: Connection, table: Table, persons: Collection[str], query: Select[Any]) -> list[tuple[Any, ...]]:
     """Rows of a table about persons, who are the first column: by customer, or by contact where none is named."""
-    if len(persons) <= CHUNK:
-        yield from connection.execute(query.where(is_of(table, persons)))
-    else:  # one scan takes a fifth of the time of so many look-ups
-        wanted = set(persons)
-        yield from (row for row in connection.execute(query) if row[0] in wanted)
+    is_few = len(persons) <= CHUNK  # for more, one scan takes a fifth of the time of so many look-ups
+    result = connection.execute(query.where(is_of(table, persons)) if is_few else query)
+    rows = result.cursor.fetchall()  # SQLAlchemy's own rows take twice the time
+    return [row for row in rows if is_few or row[0] in persons]
 
 
-def is_of(table: Table, persons: Sequence[str]) -> ColumnElement[bool]:
+def is_of(table: Table, persons: Collection[str]) -> ColumnElement[bool]:
     """Rows of a table that are about persons."""
     is_customer = table.c.customer_id.in_(persons)
     if "contact_id" not in table.c:

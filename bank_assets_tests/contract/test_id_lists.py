@@ -2,7 +2,7 @@
 
 import pytest
 
-from bank_assets.contract.id_lists import LineFault, read_ids, text_of
+from bank_assets.contract.id_lists import MOST_IDS, LineFault, read_ids, text_of
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,15 @@ def test_text_in_utf_16_is_read_and_too_many_identifiers_are_refused(monkeypatch
     assert read_ids(text_of("k-1\nk-2".encode("utf-16"))) == (["k-1", "k-2"], [])
     monkeypatch.setattr("bank_assets.contract.id_lists.MOST_IDS", 2)
     assert read_ids("1\n2")[0] == ["1", "2"]
-    assert read_ids("1\n2\n3")[1] == [LineFault(3, "at most 2 identifiers", "more; split the list")]
+    (fault,) = read_ids("1\n2\n3")[1]
+    assert (fault.line, fault.expected) == (3, "at most 2 identifiers")
+    assert "send the list in parts" in fault.found
+
+
+def test_ten_megabytes_are_read_by_the_line():
+    """Lines as a spreadsheet pads them, and more identifiers than one list may hold."""
+    padded = "\ufeffCustomer_ID\r\n" + f'"k-1"{" " * 96}\r\n\r\nK-1{" " * 100}\n' * 50_000
+    assert len(padded) > 10_000_000
+    assert read_ids(text_of(padded.encode())) == (["k-1"], [])
+    ids, (fault,) = read_ids("\n".join(f"{n:049}" for n in range(MOST_IDS + 1)))
+    assert (ids, fault.line) == ([], MOST_IDS + 1)

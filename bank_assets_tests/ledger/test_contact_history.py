@@ -5,9 +5,9 @@ from sqlalchemy import insert
 
 from bank_assets.contract.feeds import Subscription
 from bank_assets.core.economics.contact_policy import ContactPolicy
-from bank_assets.ledger import events, feeds
+from bank_assets.ledger import campaigns, events, feeds
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
-from bank_assets.ledger.contact_history import on_record
+from bank_assets.ledger.contact_history import CHUNK, on_record
 from bank_assets.ledger.engine import writing
 from bank_assets.ledger.persons import about, customer_of, known_keys
 from bank_assets.store.contact_history import ListInQuestion, history_of
@@ -157,3 +157,9 @@ def test_everything_on_record_about_a_person(recorded):
     assert known_keys(recorded, ["K-1", "C-2", "k-9", "k-3"]) == {"k-1", "c-2", "k-3"}
     feeds.record_subscriptions(recorded, [Subscription("xKd-7", "2010-11-22")], actor="b", source="f")
     assert known_keys(recorded, ["XkD-7"]) == {"xkd-7"}
+
+
+def test_objections_of_more_people_than_a_statement_takes(ledger):
+    people = [f"k-{number}" for number in range(CHUNK + 2)]
+    assert campaigns.suppress(ledger, people[1:], reason="objection", actor="ana") == len(people) - 1
+    assert campaigns.suppress(ledger, people, reason="objection", actor="ana") == 1

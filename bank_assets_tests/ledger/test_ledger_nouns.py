@@ -11,7 +11,6 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 
 from bank_assets.ledger import accounts, campaigns, decisions, outcomes, promotions, states
-from bank_assets.ledger.contact_history import CHUNK
 from bank_assets.ledger.engine import LedgerError, only_app_process, open_ledger, upgrade
 from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import metadata
@@ -233,12 +232,6 @@ def test_an_objection_is_found_however_its_customer_is_spelled(ledger, on_record
     campaigns.suppress(ledger, [on_record, "x-1"], reason="letter", actor="ana")
     assert [one.customer_id for one in objections_of(ledger, [asked])] == [on_record]
     assert on_record in [one.customer_id for one in objections(ledger, asked.strip("' ")[:2])]
-
-
-def test_objections_of_more_people_than_a_statement_takes(ledger):
-    people = [f"k-{number}" for number in range(CHUNK + 2)]
-    assert campaigns.suppress(ledger, people[1:], reason="objection", actor="ana") == len(people) - 1
-    assert campaigns.suppress(ledger, people, reason="objection", actor="ana") == 1
 
 
 def test_suppressions_and_lists(ledger):

@@ -13,13 +13,14 @@ from bank_assets.core.campaigns.life import Action
 from bank_assets.store.list_states import ListState
 from serving.campaigns.desk import PlanDesk
 from serving.campaigns.dispositions import dispositions_view, report
-from serving.campaigns.list_view_models import CallListPage, CallListView, ListsPage
+from serving.campaigns.list_view_models import CallListPage, CallListView, LeftOutView, ListsPage
 from serving.campaigns.list_views import list_table, list_view
 from serving.campaigns.lists import Lists
 from serving.campaigns.shown import changes, read_shown, shown_of
 from serving.web.access import identity_of
 from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import is_partial, show
+from serving.web.view_models import PartPage
 
 SHOWN_LISTS: Final = 50
 SHORTEST_REASON: Final = 3
@@ -28,7 +29,7 @@ SHORTEST_REASON: Final = 3
 def _part(lists: Lists, state: ListState) -> CallListView:
     signs, reported = lists.call_lists.payloads.contract.signs(), dispositions_view(lists.ledger, state.kept.id)
     has_file = lists.call_lists.has_file(state.kept)
-    return list_view(state, signs, reported, lists.left_out(state), has_file=has_file)
+    return list_view(state, signs, reported, has_file=has_file)
 
 
 @post("/campaign/lists", name="page:campaign:make", status_code=201, sync_to_thread=True)
@@ -67,6 +68,13 @@ def kept_list(request: Request[Any, Any, Any], list_id: FromPath[str], lists: Na
     return show(request, CallListPage("Call list", part), part)
 
 
+@get("/campaign/lists/{list_id:str}/left-out", name="page:campaign:left-out", sync_to_thread=True)
+def left_out(request: Request[Any, Any, Any], list_id: FromPath[str], lists: NamedDependency[Lists]) -> Response[Any]:
+    """Calls of a list that must not be made any more; its page shows the same."""
+    part = LeftOutView(list_id, lists.left_out(list_id))
+    return show(request, PartPage("Calls that must not be made any more", part), part)
+
+
 @get("/campaign/lists/{list_id:str}/{file_name:str}", name="page:campaign:download", sync_to_thread=True)
 def download(
     request: Request[Any, Any, Any], list_id: FromPath[str], file_name: FromPath[str], lists: NamedDependency[Lists]
@@ -99,4 +107,4 @@ def _ending(action: Action) -> Any:
 
 
 withdraw, close = _ending(Action.WITHDRAW), _ending(Action.CLOSE)
-HANDLERS: Final = (make, all_lists, kept_list, download, withdraw, close, report)
+HANDLERS: Final = (make, all_lists, kept_list, left_out, download, withdraw, close, report)

@@ -57,8 +57,16 @@ class CallListView:
     revise: str = described("Address of a plan with its settings.")
     has_file: bool = described("True if its files are still kept.")
     replaced_by: str = described("Id of the list that revises it, or empty.")
-    left_out: list[LeftOut] = described("Calls that must not be made any more, and why.")
     reported: DispositionsView = described("What its calls came to, and the form that reports it.")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutView:
+    """Calls of a list that an export leaves out."""
+
+    template: ClassVar[str] = "partials/_left_out.html"
+    list_id: str = described("Id of the list.")
+    calls: list[LeftOut] = described("The calls, and why they must not be made any more.")
 
 
 @dataclass(frozen=True, slots=True)

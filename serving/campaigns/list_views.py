@@ -14,7 +14,6 @@ from bank_assets.ledger.campaigns import ERASED, CampaignList
 from bank_assets.ledger.events import Event
 from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN
 from bank_assets.reports.formats import amount_text, count, eur
-from bank_assets.store.list_exports import LeftOut
 from bank_assets.store.list_states import ListState
 from serving.campaigns.form import FIELDS
 from serving.campaigns.list_view_models import CallListView, ListEvent, ListTable
@@ -47,9 +46,7 @@ def open_list_notice(state: ListState, form: PlanForm) -> Notice:
     return Notice(WATCH, found, open_list(state), f"/campaign?{urlencode(fields)}", "Plan its revision")
 
 
-def list_view(
-    state: ListState, signs: NumberSigns, reported: DispositionsView, left_out: list[LeftOut], *, has_file: bool
-) -> CallListView:
+def list_view(state: ListState, signs: NumberSigns, reported: DispositionsView, *, has_file: bool) -> CallListView:
     """Arrange a list."""
     kept, record = state.kept, state.record
     made = ListEvent(kept.created_at, kept.actor, f"made, replaces list {kept.revises}" if kept.revises else "made")
@@ -63,7 +60,6 @@ def list_view(
         revise="/campaign?" + urlencode({**fields_of(kept.request, kept.economics, signs), "revises": kept.id}),
         has_file=has_file,
         replaced_by=state.facts.replaced_by,
-        left_out=left_out,
         reported=reported,
     )
 

@@ -13,6 +13,7 @@ from bank_assets.core.campaigns.life import ALLOWED, OPEN, Action
 from bank_assets.core.economics.contact_policy import ContactPolicy
 from bank_assets.ledger import campaigns, feeds, list_life
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.contact_history import newest_event
 from bank_assets.store.call_lists import CALLS
 from bank_assets.store.list_exports import Export, LeftOut, calls_now
 from bank_assets.store.list_states import Known, ListState, states_of
@@ -23,6 +24,7 @@ from serving.web.problems import ConflictError, NotFoundError
 from serving.web.remembered import Remembered
 
 REMEMBERED: Final = 1_000  # lists whose reported calls are counted
+CHECKED: Final = 4  # lists whose calls are checked; 100,000 take some seconds
 KINDS: Final[Mapping[Action, str]] = {
     Action.EXPORT: list_life.EXPORTED,
     Action.WITHDRAW: list_life.WITHDRAWN,
@@ -41,6 +43,7 @@ class Lists:
     policy: ContactPolicy
     attribution_days: int
     _reported: Remembered[tuple[int, str]] = field(default_factory=lambda: Remembered(REMEMBERED))
+    _left_out: Remembered[list[LeftOut]] = field(default_factory=lambda: Remembered(CHECKED))
 
     def get(self, list_id: str) -> ListState:
         """A list by its id; `NotFoundError` if there is none."""
@@ -102,14 +105,15 @@ class Lists:
     def _calls_now(self, kept: CampaignList, content: bytes) -> Export:
         return calls_now(self.ledger, self.policy, self.call_lists.suppressions.read(), kept, content)
 
-    def left_out(self, state: ListState) -> list[LeftOut]:
-        """Calls of a list that an export would leave out now, and why."""
-        if state.record.stage not in ALLOWED[Action.EXPORT]:
-            return []
-        try:
+    def left_out(self, list_id: str) -> list[LeftOut]:
+        """Calls of a list that an export would leave out now, and why; checked again once something is recorded."""
+        state = self.get(list_id)
+        state.record.check(Action.EXPORT, list_id)  # what nobody may export is not checked
+
+        def check() -> list[LeftOut]:
             return self._calls_now(state.kept, self.call_lists.content(state.kept, CALLS)).left_out
-        except (NotFoundError, ConflictError):  # no file, or one that was changed, which its export says
-            return []
+
+        return self._left_out.get((list_id, newest_event(self.ledger)), check)
 
     def make(self, chosen: ScoredList, planned: PlannedCampaign, actor: str, revises: str = "") -> ListState:
         """Put a plan on record as a list, which may replace one that nobody has called by.

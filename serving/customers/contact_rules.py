@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -39,12 +39,8 @@ class ContactRules:
         person = customer_of(self.ledger, customer_id) or customer_id
         has_objected = self.suppressions.read().covers(customer_id, person)
 
-        def answer(about: ListInQuestion) -> tuple[str, Any]:
-            if has_objected:
-                return SUPPRESSED, np.datetime64("NaT")
-            days = [day.isoformat()]
-            found = self.policy.check([person], days, history_of(self.ledger, self.policy, [person], days, about))
-            return str(found.rule[0]), found.until[0]
+        def answer(about: ListInQuestion) -> tuple[str, str]:
+            return (SUPPRESSED, "") if has_objected else self.excluded([person], [day], about)[0]
 
         with self.ledger.connect() as connection:
             rows = [row for row in listed(connection, [person]) if not row.of.is_closed]
@@ -63,7 +59,7 @@ class ContactRules:
             not reason,
             reason or None,
             RULE_TEXTS.get(reason, ""),
-            None if np.isnat(until) else until.item(),
+            dt.date.fromisoformat(until) if until else None,
             self._hours(person, day),
             [
                 OpenList(row.of.id, row.of.name, row.day, row.is_called, row.of.last_day, row.of.id in free)
@@ -71,6 +67,22 @@ class ContactRules:
             ],
             self.policy.to_dict(),
         )
+
+    def excluded(
+        self, persons: Sequence[str], days: Sequence[dt.date], about: ListInQuestion = NO_LIST
+    ) -> list[tuple[str, str]]:
+        """The rule that forbids to call each customer on a day, and the day until which, ISO; or two empty texts.
+
+        The rows are no list: none counts as a call for another one.
+        """
+        dates, found = np.array(days, dtype="datetime64[D]"), dict[tuple[str, dt.date], tuple[str, str]]()
+        history = history_of(self.ledger, self.policy, persons, dates, about)
+        for day in set(days):
+            of_day = list(dict.fromkeys(one for one, on in zip(persons, days, strict=True) if on == day))
+            rule, until = self.policy.check(of_day, np.full(len(of_day), day, dates.dtype), history)
+            until_text = np.where(rule == "", "", np.datetime_as_string(until)).tolist()
+            found |= dict(zip(((one, day) for one in of_day), zip(rule.tolist(), until_text, strict=True), strict=True))
+        return [found[key] for key in zip(persons, days, strict=True)]
 
     def _today(self) -> dt.date:
         try:

@@ -108,18 +108,16 @@ async def take_objections(
     request: Request[Any, Any, Any], data: dict[str, Any], customer_objections: Objections, action: str = OBJECTIONS
 ) -> Response[Any]:
     """Take the objections of a form; what cannot be used comes back in the form, and nobody is added then."""
-    key = str(data.get("list", ""))
+    key, reason = str(data.get("list", "")), str(data.get("reason", "")).strip()
     try:
         ids = await _ids_of(data, customer_objections)
     except PayloadError as error:
         total = len((await asyncio.to_thread(customer_objections.suppressions.read)).customer_ids)
         text = "\n".join(await sent_texts(data, "ids"))
-        refused = SuppressionView(total, "", key, action, text, error.errors)
+        refused = SuppressionView(total, "", key, action, text, reason, error.errors)
         return show(request, PartPage("Nobody was added", refused), refused, status=422)
     actor = identity_of(request).name
-    taken = await asyncio.to_thread(
-        customer_objections.take, ids, reason=str(data.get("reason", "")).strip() or "page", actor=actor
-    )
+    taken = await asyncio.to_thread(customer_objections.take, ids, reason=reason or "page", actor=actor)
     if not is_partial(request):
         counts = {"ids": str(taken.ids), "added": str(taken.added), "known": str(taken.known)}
         return Redirect(OBJECTIONS, status_code=303, query_params=counts)

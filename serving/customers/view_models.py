@@ -55,6 +55,7 @@ class SuppressionView:
     list_key: str = described("Key of the chosen list, to come back to.", default="")
     action: str = described("Where the form is sent.", default="/customers/objections")
     text: str = described("What was pasted and could not be used, so that it is not lost.", default="")
+    reason: str = described("The reason that was stated with it.", default="")
     faults: Sequence[FieldError] = described("What does not fit.", default=())
 
 

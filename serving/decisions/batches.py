@@ -156,6 +156,7 @@ class Upload:
             requested.append(DecisionRequest(found, self.actor, self.batch_id))
             chunk.lines.append(line)
         if requested:
+            self.maker.protect(requested)
             suppression = self.maker.suppressions.read()
             chunk.decided = self.maker.decide(requested, self.champion, self.published, suppression)
         return chunk

@@ -51,6 +51,8 @@ class Decider:
         """
         if self._recorder is not None:
             self._recorder.check()
+        if self._maker.contact_rules is not None and requested.request.customer_id is not None:
+            await asyncio.to_thread(self._maker.protect, [requested])
         loop = asyncio.get_running_loop()
         item = _Waiting(requested, loop.create_future())
         self._collected.append(item)

@@ -20,8 +20,9 @@ from litestar.response import Redirect
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.call_plan import REASON_TEXTS
+from bank_assets.core.economics.contact_policy import POLICY_RULES
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.economics.suppression import SUPPRESSED
+from bank_assets.core.economics.suppression import RULE_TEXTS, SUPPRESSED
 from bank_assets.core.model.explanations import ExplainError
 from bank_assets.core.model.scorer import BundleError
 from bank_assets.core.words import pct
@@ -145,8 +146,9 @@ def what_if(
         return show(request, PredictPage(form_of(values, contract), what_if=empty), empty, status=422)
     record = _own_record(request, records, decision_id) if decision_id else None
     asking = DecisionRequest(requested, identity_of(request).name)
+    maker.protect([asking])
     found = maker.decide([asking], maker.store.current, maker.store.state, maker.suppressions.current)[0]
-    draft, is_suppressed = found.draft, reason_of(found.draft.decision, found.flags) == SUPPRESSED
+    draft, reason = found.draft, reason_of(found.draft.decision, found.flags)
     changes = []
     if record is not None and record.payload is not None:
         before = recorded_values(record, record.payload, contract)
@@ -154,7 +156,7 @@ def what_if(
         changes = [f"{labels[n]} {values[n]} instead of {before[n]}" for n in compared if values[n] != before[n]]
     part = WhatIf(
         draft=draft,
-        is_suppressed=is_suppressed,
+        forbidden_by=RULE_TEXTS.get(reason or "", ""),
         difference=None if record is None else draft.probability - record.probability,
         changes=changes,
         threshold_name=threshold_name(draft.threshold, json.loads(draft.economics)),
@@ -194,6 +196,8 @@ def view_of(request: Request[Any, Any, Any], record: Decision, records: Records)
         )
     elif reason_of(record.decision, flags) == SUPPRESSED:
         because = "This customer objected to direct marketing. No probability and no profit overrides that."
+    elif found := next((flag.found for flag in flags if flag.flag in POLICY_RULES), ""):
+        because = f"The contact policy forbids this call: {found}. No probability and no profit overrides that."
     else:
         because = _because(record, name)
     return DecisionView(

@@ -22,8 +22,8 @@ Person = Annotated[str | None, Meta(description="Customer behind the contact: th
 WhyNotOnRecord = Annotated[
     str | None,
     Meta(
-        description="Why not to call, null where the decision is to call: `suppressed` or `not_worth_calling`; for a "
-        "row of a list any reason of a plan."
+        description="Why not to call, null where the decision is to call: `suppressed`, a rule of the contact policy "
+        "or `not_worth_calling`; for a row of a list any reason of a plan."
     ),
 ]
 

@@ -117,12 +117,21 @@ class Flag(Struct, frozen=True):
     found: str
 
 
-ReasonNotToCall = Literal["suppressed", "not_worth_calling"]
+ReasonNotToCall = Literal[
+    "suppressed",
+    "subscribed_recently",
+    "refused_recently",
+    "on_another_list",
+    "contacted_too_often",
+    "no_calling_hours",
+    "not_worth_calling",
+]
 WhyNot = Annotated[
     ReasonNotToCall | None,
     Meta(
-        description="Why not to call, null where the decision is to call: `suppressed` if the customer is on the "
-        "suppression list, whatever the call would bring, else `not_worth_calling`."
+        description="Why not to call, null where the decision is to call: `suppressed` for a customer on the "
+        "suppression list, or a rule of a declared contact policy (`flags` say until when), whatever the call would "
+        "bring; else `not_worth_calling`."
     ),
 ]
 

@@ -17,9 +17,10 @@ from msgspec import UNSET, UnsetType
 
 from bank_assets.core.arrays import FloatArray, Rows, rows_at
 from bank_assets.core.economics.call_plan import NOT_WORTH_CALLING
+from bank_assets.core.economics.contact_policy import POLICY_RULES
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.exploration import LearningBudget
-from bank_assets.core.economics.suppression import RULE_TEXTS, SUPPRESSED, SuppressionList
+from bank_assets.core.economics.suppression import CUSTOMER_ID, RULE_TEXTS, SUPPRESSED, SuppressionList
 from bank_assets.core.features.feature_set import current_features, is_stale
 from bank_assets.ledger.engine import utc_now
 from bank_assets.ledger.ids import new_id
@@ -28,6 +29,7 @@ from bank_assets.ledger.randomized import PROPENSITY
 from bank_assets.ledger.records import Draft
 from bank_assets.store.decision_records import facts_of_model, flags_of_model
 from serving.champion.champion import Champion, ChampionStore, PublishedState
+from serving.customers.contact_rules import ContactRules
 from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads
 from serving.decisions.schemas import (
@@ -44,6 +46,8 @@ OUTSIDE: Final = "outside_training_range"
 CONTRADICTION: Final = "contradicts_another_value"
 # Recorded with a decision about a customer who objected: the score stays as it is, but the decision is not to call.
 OBJECTED: Final = Flag(SUPPRESSED, "contact_id", "a customer not on the suppression list", RULE_TEXTS[SUPPRESSED])
+EXCLUDED: Final = "a customer whom the contact policy allows to call"
+PROTECTS: Final = (SUPPRESSED, *POLICY_RULES)  # flags of what no profit overrides
 # Whether to call, expected profit, threshold, cost and value of one row, EUR.
 Judgement = tuple[bool, float, float, float, float]
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
@@ -58,6 +62,7 @@ class DecisionRequest:
     actor: str
     batch_id: str | None = None
     explores: bool = False  # a randomized answer; needs a contact id
+    excluded: Flag | None = None  # the rule of the contact policy that forbids the call; see `DecisionMaker.protect`
 
 
 @dataclass(slots=True)
@@ -107,6 +112,19 @@ class DecisionMaker:
     payloads: Payloads
     code_version: str
     learning: LearningBudget = LearningBudget()
+    contact_rules: ContactRules | None = None  # of a declared contact policy
+
+    def protect(self, requested: Sequence[DecisionRequest]) -> None:
+        """Note which rule of the contact policy forbids to call a customer who is named; call it in a thread."""
+        named = [one for one in requested if one.request.customer_id is not None]
+        if self.contact_rules is None or not named:
+            return
+        today = dt.datetime.now(dt.UTC).date()
+        days = [one.request.contact_date or today for one in named]
+        found = self.contact_rules.excluded([str(one.request.customer_id) for one in named], days)
+        for one, (rule, until) in zip(named, found, strict=True):
+            if rule:
+                one.excluded = Flag(rule, CUSTOMER_ID, EXCLUDED, f"{RULE_TEXTS[rule]}, until {until}")
 
     def decide(
         self,
@@ -134,12 +152,12 @@ class DecisionMaker:
         for one, day, (probability, low, high), (worth_calling, profit, threshold, cost, value), stale in rows:
             request = one.request
             flags = [*of_model, *flags_of(request, champion.decision["feature_ranges"], self.payloads)]
-            is_suppressed = suppression.covers(request.contact_id, request.customer_id)
-            if is_suppressed:
-                flags.insert(0, OBJECTED)
-            is_called, propensity = worth_calling and not is_suppressed, None
+            forbids = OBJECTED if suppression.covers(request.contact_id, request.customer_id) else one.excluded
+            if forbids is not None:
+                flags.insert(0, forbids)
+            is_called, propensity = worth_calling and forbids is None, None
             if one.explores:
-                is_called, propensity = self._randomized(request, is_called, is_suppressed)
+                is_called, propensity = self._randomized(request, is_called, forbids is not None)
             economics, text = _used(cost, value, propensity)
             draft = Draft(
                 **shared,
@@ -164,9 +182,9 @@ class DecisionMaker:
             decided.append(Decided(draft, flags, economics, UNSET if propensity is None else propensity))
         return decided
 
-    def _randomized(self, request: PredictionRequest, is_called: bool, is_suppressed: bool) -> tuple[bool, float]:
-        """Whether to call, and the probability of that; no draw overrides an objection."""
-        return (False, 0.0) if is_suppressed else self.learning.answer(request.contact_id or "", is_called)
+    def _randomized(self, request: PredictionRequest, is_called: bool, is_forbidden: bool) -> tuple[bool, float]:
+        """Whether to call, and the probability of that; no draw overrides an objection or the contact policy."""
+        return (False, 0.0) if is_forbidden else self.learning.answer(request.contact_id or "", is_called)
 
     def _judged(
         self, requested: Sequence[DecisionRequest], proba: FloatArray, frame: Rows, champion: Champion
@@ -215,7 +233,7 @@ def reason_of(decision: str, flags: Iterable[Flag]) -> ReasonNotToCall | None:
     """Why a customer is not called, in the words of a plan; None if the decision is to call."""
     if decision == "call":
         return None
-    return SUPPRESSED if any(flag.flag == SUPPRESSED for flag in flags) else NOT_WORTH_CALLING
+    return cast("ReasonNotToCall", next((one.flag for one in flags if one.flag in PROTECTS), NOT_WORTH_CALLING))
 
 
 def prediction_of(decided: Decided) -> Prediction:

@@ -74,7 +74,7 @@ class WhatIf:
     template: ClassVar[str] = "partials/_what_if.html"
     fault: str = described("What does not fit in the form, or empty.", default="")
     draft: Draft | None = described("The decision that would be made, None before a field is changed.", default=None)
-    is_suppressed: bool = described("True if the customer objected, so that nobody calls.", default=False)
+    forbidden_by: str = described("The rule that forbids the call, in words, or empty.", default="")
     difference: float | None = described("Probability less that on record, or None without a record.", default=None)
     changes: list[str] = described("Fields that differ from the record, in words.", default_factory=list)
     threshold_name: str = described("What the threshold is, in words.", default="")

@@ -48,8 +48,8 @@ class PersonDays:
         """Rows of (person, ISO day) or (person, ISO day, ISO day of the end)."""
         if not found:
             return cls()
-        person, *days = zip(*found, strict=True)
-        return cls(person, *(np.asarray(column, dtype="datetime64[D]") for column in days))
+        columns = ([row[at] for row in found] for at in range(1, len(found[0])))
+        return cls([row[0] for row in found], *map(_days, columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,9 @@ class ContactPolicy:
         return not self.one_open_list and all(limit is None for limit in limits)
 
     @property
-    def windows(self) -> tuple[int, int]:
-        """Days before a call in which planned calls matter, and reported ones."""
-        planned = max(self.in_days or 0, LONGEST_LIST)
-        return planned, max(planned, self.after_refusal or 0, self.after_subscription or 0)
+    def windows(self) -> tuple[int, int, int]:
+        """Days before a call in which calls matter, made or planned; refusals; and subscriptions."""
+        return max(self.in_days or 0, LONGEST_LIST), self.after_refusal or 0, self.after_subscription or 0
 
     def priority(self, campaign: str) -> int:
         """Rank of a campaign, 0 for the most important; what the policy does not name comes last."""
@@ -208,6 +207,13 @@ class _Spans:
         first, last = contacts[: len(contacts) - n + 1], contacts[n - 1 :]
         is_full = last - first < width  # of one person, as persons lie further apart
         return last[is_full] - width + 1, first[is_full] + width
+
+
+def _days(texts: Sequence[str]) -> DayArray:
+    """ISO days, of which few are distinct."""
+    known = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    days: DayArray = np.array(list(known), dtype="datetime64[D]")[[known[text] for text in texts]]
+    return days
 
 
 def _listed(persons: Sequence[Any] | NDArray[Any]) -> list[Any]:

@@ -8,8 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bank_assets.contract.feeds import Disposition
 from bank_assets.core.economics.calling_hours import CallingHours
 from bank_assets.core.economics.contact_policy import ContactPolicy
+from bank_assets.ledger import feeds
 from bank_assets_tests.world.app import csv_of
 from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
 from serving.customers.contact_rules import ContactRules
@@ -79,7 +81,8 @@ def test_two_lists_call_the_customers_that_they_share_once(client, payload):
     assert (free["may_be_called"], free["open_lists"]) == (True, [])
 
     client.post("/api/v1/objections", json={"customer_ids": ["K-1"]})
-    page = soup_of(client.get(autumn)).select_one("[data-testid=left-out]").text
+    assert soup_of(client.get(autumn)).select_one("[hx-get$=left-out] a")["href"] == f"{autumn}/left-out"
+    page = soup_of(client.get(f"{autumn}/left-out")).select_one("[data-testid=left-out]").text
     assert "k-1: objected to direct marketing" in page
     assert sorted(row["contact_id"] for row in calls(client, autumn)) == AUTUMN[1:]
     shown = client.get("/customers", params={"id": "k-4"}).text
@@ -109,6 +112,35 @@ def test_the_page_of_a_customer_names_the_list_that_may_call(client, payload):
     (notice,) = notices_of(answer)
     assert notice.title == "On a call list"
     assert "autumn.csv for 2010-11-22. No other call is allowed: is on another open list." in notice.text
+
+
+def test_a_revision_from_another_file_may_call_the_customers_of_the_list_that_it_replaces(client, payload):
+    first = make(client, upload(client, payload, "spring.csv", ["k-1", "k-2"])).rpartition("/")[2]
+    corrected = upload(client, payload, "corrected.csv", ["k-1", "k-2", "k-3"])
+    assert len(plan(client, corrected).select("[data-testid=protected] tbody tr")) == 2
+    assert len(calls(client, make(client, corrected, revises=first))) == 3
+
+
+@pytest.mark.parametrize("serving_settings", [{"contact_policy": ContactPolicy(after_refusal=90)}], indirect=True)
+def test_a_declared_policy_holds_for_every_decision_that_names_the_customer(client, payload):
+    refusal = Disposition("c-1", "refused", "2010-11-20T10:00:00.000000Z", customer_id="k-1")
+    feeds.record_dispositions(client.app.state.services.ledger, [refusal], actor="dialer", source="api")
+    economics = {"economics": {"cost_eur": 0.01, "value_eur": 50_000}}
+    named = {**payload, **economics, "contact_id": "c-2", "customer_id": "k-1", "contact_date": "2010-11-22"}
+    rows = [named, named, {**named, "customer_id": "k-2"}, {**named, "contact_date": "2011-02-18"},
+            {**named, "customer_id": None}]  # fmt: skip
+    reasons = ["refused_recently", "refused_recently", None, None, None]
+    single = [client.post("/api/v1/predictions", json=row).json() for row in rows]
+    batch = client.post("/api/v1/predictions/batch", json=rows).json()["predictions"]
+    for found in (single, batch):
+        assert [one["reason"] for one in found] == reasons
+        assert [one["decision"] for one in found] == ["do_not_call" if reason else "call" for reason in reasons]
+    kept = client.get(f"/api/v1/predictions/{single[0]['id']}").json()
+    assert (kept["reason"], kept["flags"][0]["found"]) == ("refused_recently", "refused recently, until 2011-02-18")
+    assert client.post(f"/api/v1/predictions/{single[0]['id']}/replay").json()["identical"]
+    explored = client.post("/api/v1/predictions", params={"explore": True}, json=named).json()
+    assert (explored["decision"], explored["propensity"]) == ("do_not_call", 0.0)
+    assert "The contact policy forbids this call: refused recently" in client.get(f"/predict/{single[0]['id']}").text
 
 
 def test_two_delivered_lists_call_the_customers_that_they_share_once(client):

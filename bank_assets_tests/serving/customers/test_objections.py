@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from bank_assets.contract.id_lists import MOST_IDS
 from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
 
 PATH = "/api/v1/objections"
@@ -62,12 +63,13 @@ def test_ids_that_lost_their_leading_zeros_are_told(client):
     ],
 )
 def test_what_was_pasted_stays_in_the_form_when_it_cannot_be_used(client, page, text, found):
-    answer = pasted(client, text, page)
+    answer = pasted(client, text, page, reason="letter")
     assert answer.status_code == 422
     form = soup_of(answer)
     assert found.lower() in form.select_one("[role=alert]").text.lower()
     assert form.select_one("textarea").text.lstrip("\n") == text
     assert form.select_one("form")["action"] == page
+    assert form.select_one("[name=reason]")["value"] == "letter"
     assert client.get(PATH).json()["total"] == 0
 
 
@@ -76,6 +78,18 @@ def test_a_file_that_is_no_text_is_refused_by_name(client):
     assert answer.status_code == 422
     assert "an Excel file or a zip" in answer.text
     assert client.get(PATH).json()["objections"] == []
+
+
+def test_a_file_of_ten_megabytes_is_taken_at_the_page_and_too_many_ids_are_refused_with_what_to_do(client):
+    padded = "\ufeffCustomer_ID\r\n" + f'"k-1"{" " * 96}\r\n\r\nK-1{" " * 100}\n' * 50_000
+    assert "3 added, 0 were on the list already" in uploaded(client, f"{padded}k-2\nk-3".encode()).text
+    wrong = uploaded(client, f"{padded}k-4;k-5".encode())
+    assert (wrong.status_code, "Line 150002: expected one identifier per line" in wrong.text) == (422, True)
+    many = [f"{n:040}" for n in range(MOST_IDS + 1)]
+    for answer in (uploaded(client, "\n".join(many).encode()), client.post(PATH, json={"customer_ids": many})):
+        assert answer.status_code == 422
+        assert "200,000" in answer.text
+    assert client.get(PATH).json()["total"] == 3
 
 
 def test_an_objection_holds_for_every_spelling(client, payload):

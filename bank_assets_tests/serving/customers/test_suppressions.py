@@ -80,7 +80,7 @@ def test_an_objection_holds_on_every_page_and_route(client, payload):
     assert "objected to direct marketing" in form.text
     assert "never seen in training" not in form.text
     what_if = client.post("/predict/what-if", data=values, headers={"HX-Request": "true"})
-    assert "do not call, because this customer objected" in what_if.text
+    assert "do not call (objected to direct marketing)" in what_if.text
 
     # A person objects under every contact, and the record names the person.
     contacts = [{**customer, "contact_id": name, "customer_id": "k-7"} for name in ("c-1", "c-2")]
