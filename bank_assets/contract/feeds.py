@@ -14,6 +14,7 @@ CALL_BACK: Final = "call_back"
 OBJECTION: Final = "objection"
 CANCELLED: Final = "cancelled"
 DISPOSITIONS: Final = (SUBSCRIBED, REFUSED, NOT_REACHED, CALL_BACK, OBJECTION, CANCELLED)
+OF_CALLS: Final = tuple(one for one in DISPOSITIONS if one != CANCELLED)  # the others are no call
 TEACHES: Final = {SUBSCRIBED: "yes", REFUSED: "no", CANCELLED: "no"}
 """Dispositions that are an outcome of the contact, as the outcome that models learn; the others teach nothing."""
 DISPOSITION: Final = "disposition"  # name of the column

@@ -13,3 +13,7 @@ MODEL_NAME: Final = "bank-marketing"
 ALIAS_CHAMPION: Final = "champion"
 ALIAS_CHALLENGER: Final = "challenger"
 ALIAS_PREVIOUS_CHAMPION: Final = "previous_champion"
+HELD_OUT: Final = "held_out"  # reason of a row of a list: not called, to measure what calling brings
+LONGEST_LIST: Final = 92  # days; a wrong date in one row of a list must not keep everybody else for years
+CALLS: Final = "calls"  # the groups of a list, each with a file; people call by this one
+HOLDOUT: Final = "holdout"

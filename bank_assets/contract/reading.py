@@ -9,10 +9,8 @@ from __future__ import annotations
 import codecs
 import io
 import itertools
-import json
-import mmap
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +29,6 @@ BLOCK_BYTES: Final = 16 << 20  # text that is read at once: some 150,000 rows, 1
 
 HEAD_BYTES: Final = 65_536  # the head of a file must end within this length
 
-_AROUND: Final = frozenset({b"", *(bytes([sign]) for sign in b";,|\t\"' \r\n")})  # what may stand beside a field
 _BLANK: Final = bytes(range(0x21))
 _MOST_FIELDS: Final = 1_000
 _SHOWN_NAMES: Final = 20
@@ -88,26 +85,6 @@ def head_of(path: Path, declared: str = "latin-1") -> Head:
     with path.open("rb") as stream:
         encoding = encoding_of(stream, declared)
         return read_head(stream.read(HEAD_BYTES).splitlines()[:2], encoding)
-
-
-def holds_field(content: bytes | mmap.mmap, field: bytes) -> bool:
-    """Whether a field of delimited text, or a text in JSON, is this one."""
-    at = content.find(field)
-    while at >= 0:
-        end = at + len(field)
-        if {content[max(at - 1, 0) : at], content[end : end + 1]} <= _AROUND:
-            return True
-        at = content.find(field, at + 1)
-    return False
-
-
-def holds_any(content: bytes, texts: Iterable[str]) -> bool:
-    """Whether a field of delimited text or JSON in UTF-8 is one of some texts."""
-    for text in filter(None, texts):
-        in_json, in_csv = json.dumps(text, ensure_ascii=False)[1:-1], text.replace('"', '""')
-        if any(holds_field(content, form.encode()) for form in {text, in_json, in_csv}):
-            return True
-    return False
 
 
 def is_blank(line: bytes) -> bool:

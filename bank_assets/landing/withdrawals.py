@@ -17,7 +17,8 @@ from typing import Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.feeds import FEEDS
-from bank_assets.contract.reading import codec_of, encoding_of, holds_field, read_rows
+from bank_assets.contract.held_fields import holds_field
+from bank_assets.contract.reading import codec_of, encoding_of, read_rows
 from bank_assets.contract.values import escaped, plain_identifier
 from bank_assets.landing.formats import DeliveryUnreadable
 from bank_assets.landing.header import DeliveryRefused

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from bank_assets.contract.feeds import Disposition
+from bank_assets.contract.names import HELD_OUT
 from bank_assets.contract.values import found_words
 from bank_assets.ledger.campaign_models import campaign_lists, list_rows
-from bank_assets.ledger.contact_history import HELD_OUT
 from bank_assets.ledger.list_life import given_up
 
 

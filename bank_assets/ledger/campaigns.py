@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Text, func, or_, select, type_coerce
 
+from bank_assets.contract.names import CALLS, HOLDOUT
 from bank_assets.ledger import events, list_rows
 from bank_assets.ledger.blocks import NO_ROWS, ListRows, blocks_of
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, suppressions
 from bank_assets.ledger.contact_history import chunks
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
-from bank_assets.ledger.list_life import CALLS, HOLDOUT
 
 HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
 HOLDOUT_FILE: Final = f"-{HOLDOUT}.csv"  # after the id of a list; files of calls have any name
@@ -128,7 +128,9 @@ def get_list(engine: Engine, list_id: str) -> CampaignList | None:
 def file_digest(engine: Engine, kept: CampaignList, group: str) -> str | None:
     """SHA-256 that the file of a group must have, after the last erasure; None where none is on record."""
     recorded = kept.content_digest if group == CALLS else kept.request.get(HOLDOUT_DIGEST)
-    found = [one.content for one in events.of(engine, kept.id) if one.kind == ERASED and one.content["group"] == group]
+    with engine.connect() as connection:
+        erased = events.about(connection, [kept.id], ERASED)
+    found = [one.content for one in erased if one.content["group"] == group]
     return str(found[-1]["content_digest"]) if found else recorded
 
 

@@ -14,17 +14,15 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, select
 
+from bank_assets.contract.feeds import OF_CALLS
+from bank_assets.contract.names import CALLS, HELD_OUT, LONGEST_LIST
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
 from bank_assets.ledger.engine import read
-from bank_assets.ledger.list_life import CALLS as TO_CALL
 from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN, given_up, versions_before
 from bank_assets.ledger.models import event_head, events
 
-LONGEST_LIST: Final = 92  # days; a wrong date in one row must not keep everybody else for years
 CHUNK: Final = 5_000  # most ids of a statement
 PIPELINE: Final = "pipeline"  # actor of the lists that nobody exports, since their files lie ready
-HELD_OUT: Final = "held_out"  # reason of a row, as `core.economics.call_plan` names it
-CALLS: Final = ("subscribed", "refused", "not_reached", "call_back", "objection")  # `cancelled` is no call
 _BOOKED: Final = ("subscribed", "cancelled")
 _FEEDS: Final = ("dispositions.recorded", "subscriptions.recorded", CLOSED, EXPORTED, WITHDRAWN)
 
@@ -97,7 +95,7 @@ def on_record(
     calls: set[tuple[str, str, str]] = set()
     for person, contact, what, at in reported:
         person, day = owner.get(person, person), at[:10]
-        if what in CALLS:
+        if what in OF_CALLS:
             calls.add((person, contact, day))
         if what == "refused":
             found.refusals.append((person, day))
@@ -128,9 +126,18 @@ def newest_event(engine: Engine) -> int:
     return int(read(engine, select(event_head.c.seq))[0][0])
 
 
+def excluding_seq(engine: Engine) -> int | None:
+    """Number of the newest event after which an export may have to leave out more calls."""
+    return _newest(engine, (EXPORTED, "suppression.added"))
+
+
 def feeds_seq(engine: Engine) -> int | None:
     """Number of the newest event that may change whom a list must leave out; None before the first."""
-    return read(engine, select(func.max(events.c.seq)).where(events.c.kind.in_(_FEEDS)))[0][0]
+    return _newest(engine, _FEEDS)
+
+
+def _newest(engine: Engine, kinds: Sequence[str]) -> int | None:
+    return read(engine, select(func.max(events.c.seq)).where(events.c.kind.in_(kinds)))[0][0]
 
 
 def listed(connection: Connection, persons: Collection[str]) -> list[Listed]:
@@ -163,7 +170,7 @@ def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord
         happened: dict[str, set[str]] = defaultdict(set)
         of_lists = select(*events.c["subject", "kind", "content"]).where(events.c.subject.in_(part))
         for subject, kind, content in connection.execute(of_lists.where(events.c.kind.in_((EXPORTED, CLOSED)))):
-            if content.get("group", TO_CALL) == TO_CALL:  # nobody calls by the export of a hold-out group
+            if content.get("group", CALLS) == CALLS:  # nobody calls by the export of a hold-out group
                 happened[subject].add(kind)
         in_use, before = set(part) - given_up(connection, part), versions_before(connection, part)
         about = select(*campaign_lists.c["id", "name", "actor", "request"]).where(campaign_lists.c.id.in_(in_use))

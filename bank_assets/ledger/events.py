@@ -198,13 +198,6 @@ def uncovered(connection: Connection, table: Table, old_salt: str) -> list[str]:
     return [row_digest(table, row, old_salt) for row in rows]
 
 
-def of(engine: Engine, subject: str) -> list[Event]:
-    """Every event about a subject, oldest first."""
-    return [
-        Event(*row) for row in read(engine, select(events).where(events.c.subject == subject).order_by(events.c.seq))
-    ]
-
-
 def about(connection: Connection, subjects: Collection[str], kinds: str) -> list[Event]:
     """Events about some subjects whose kind begins with a text, oldest first."""
     query = select(events).where(events.c.subject.in_(subjects), events.c.kind.startswith(kinds))

@@ -17,11 +17,11 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from bank_assets.contract.feeds import DISPOSITIONS, OBJECTION, TEACHES, Disposition, Subscription
+from bank_assets.contract.names import HELD_OUT
 from bank_assets.contract.values import utc_text
 from bank_assets.ledger import campaigns, events, models
 from bank_assets.ledger.called_lists import ListsOf, RowError
 from bank_assets.ledger.campaign_models import dispositions, list_rows, subscriptions
-from bank_assets.ledger.contact_history import HELD_OUT
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.models import outcomes, payloads
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, null, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bank_assets.contract.reading import holds_any
+from bank_assets.contract.held_fields import holds_any
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.models import idempotency_keys
 

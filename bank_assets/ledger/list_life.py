@@ -12,14 +12,13 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
+from bank_assets.contract.names import CALLS
 from bank_assets.ledger import events, models
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows
 from bank_assets.ledger.engine import writing
 from bank_assets.ledger.events import Event
 
 EXPORTED, WITHDRAWN, CLOSED = "list.exported", "list.withdrawn", "list.closed"
-CALLS: Final = "calls"  # the groups of a list, each with a file; people call by this one
-HOLDOUT: Final = "holdout"
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.names import MODEL_NAME
+from bank_assets.contract.names import CALLS, HOLDOUT, MODEL_NAME
 from bank_assets.contract.values import plain_identifier, spreadsheet_text
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
@@ -22,8 +22,6 @@ from bank_assets.store.atomic_files import write_atomic
 
 FOLDER: Final = "call_lists"  # of the reports and of the web app
 AS_MADE: Final = "as_made"  # folder in it, with the files of lists whose calls became fewer
-CALLS: Final = "calls"
-HOLDOUT: Final = "holdout"
 GROUPS: Final = (CALLS, HOLDOUT)
 COLUMNS: Final = (
     "list_id", "group", "rank", "contact_id", "contact_date", "probability", "probability_low", "probability_high",

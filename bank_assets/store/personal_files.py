@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
-from bank_assets.contract.reading import holds_any
+from bank_assets.contract.held_fields import holds_any
 from bank_assets.ledger import campaigns, decisions
 from bank_assets.ledger.criteria import Whose
 from bank_assets.store.atomic_files import write_atomic

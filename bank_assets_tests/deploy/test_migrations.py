@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from bank_assets.ledger import chain, decisions, event_verification, events, migrations
+from bank_assets.ledger import chain, decisions, event_verification, migrations
 from bank_assets.ledger.engine import (
     LedgerError,
     SchemaChange,
@@ -22,6 +22,7 @@ from bank_assets.ledger.engine import (
 )
 from bank_assets_tests.deploy.releases import ADDS, NEXT, ROOT, next_release, revision_file
 from bank_assets_tests.deploy.schema_promise import Schema, breaks
+from bank_assets_tests.world.events import events_of
 from bank_assets_tests.world.waiting import wait_until
 
 REVISIONS = sorted(path.stem[1:5] for path in (ROOT / "bank_assets/ledger/migrations/versions").glob("v*.py"))
@@ -205,7 +206,7 @@ def test_rows_older_than_the_chain_of_events_are_covered_by_its_first_event(url)
             migrations.run(connection, "0003")
             connection.execute(text("INSERT INTO suppressions VALUES ('c-1', 'objection', '2026-01-01', 'ana')"))
         upgrade(engine)
-        (first,) = events.of(engine, "")
+        (first,) = events_of(engine, "")
         assert (first.seq, first.content["without_event"]["suppressions"]["n"]) == (1, 1)
         with engine.connect() as connection:
             assert event_verification.verify(connection).ok

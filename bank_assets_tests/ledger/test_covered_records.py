@@ -7,6 +7,7 @@ from bank_assets.ledger import accounts, campaigns, chain, decisions, events, ou
 from bank_assets.ledger.engine import read, writing
 from bank_assets.ledger.models import events as table
 from bank_assets_tests.ledger.test_ledger_chain import drop_triggers
+from bank_assets_tests.world.events import events_of
 
 PASSWORD = "correct horse battery"
 
@@ -65,7 +66,7 @@ def test_every_record_has_an_event_that_names_nobody(ledger, recorded):
     ]
     assert not any(f"p-{i}" in str(event) for event in found for i in range(10))
     assert (found[5].actor, found[5].content["reason"]) == ("bo", "taken back by letter")
-    assert [event.actor for event in events.of(ledger, "ana")] == ["root", "root"]
+    assert [event.actor for event in events_of(ledger, "ana")] == ["root", "root"]
     assert chain.verify(ledger, chain.anchor(ledger)).ok
 
 

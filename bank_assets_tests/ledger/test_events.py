@@ -11,6 +11,7 @@ from bank_assets.ledger.event_verification import verify
 from bank_assets.ledger.models import event_head
 from bank_assets.ledger.models import events as table
 from bank_assets_tests.ledger.test_ledger_chain import drop_triggers
+from bank_assets_tests.world.events import events_of
 
 CALLED = {
     "list_id": "l-1",
@@ -51,7 +52,7 @@ def test_events_are_chained_anchor_the_decisions_and_are_found(ledger, draft):
         first = events.append(connection, kind="list.made", subject="l-1", content={"n": 0.1 + 0.2}, actor="ana")
         second = events.append(connection, kind="list.withdrawn", subject="l-1", content={}, actor="bo")
         events.append(connection, kind="list.made", subject="l-2", content={}, actor="ana")
-    one, two = events.of(ledger, "l-1")
+    one, two = events_of(ledger, "l-1")
     assert (first, second, one.seq, two.previous_hash) == (1, 2, 1, one.hash)
     assert (one.decisions_seq, one.content) == (2, {"n": 0.1 + 0.2})
     assert events.latest(ledger, "list.made").subject == "l-2"
@@ -70,7 +71,7 @@ def test_what_fails_leaves_neither_event_nor_rows(ledger):
 
 def test_rows_are_bound_without_their_person_in_the_event(ledger):
     record(ledger)
-    (event,) = events.of(ledger, "l-1")
+    (event,) = events_of(ledger, "l-1")
     assert event.content["rows"]["dispositions"]["n"] == 3
     assert "c-1" not in str(event)
     assert verified(ledger).ok
@@ -126,7 +127,7 @@ def test_cutting_events_and_moving_the_head_is_found_by_an_anchor(ledger):
     with writing(ledger) as connection:
         drop_triggers(connection)
         connection.execute(delete(table).where(table.c.seq == 2))
-        connection.execute(update(event_head).values(seq=1, hash=events.of(ledger, "l-1")[0].hash))
+        connection.execute(update(event_head).values(seq=1, hash=events_of(ledger, "l-1")[0].hash))
     assert verified(ledger).ok
     assert "events were cut off" in verified(ledger, anchor).why
 

@@ -14,7 +14,6 @@ from bank_assets.ledger import accounts, campaigns, decisions, outcomes, promoti
 from bank_assets.ledger.engine import LedgerError, only_app_process, open_ledger, upgrade
 from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import metadata
-from bank_assets.ledger.persons import objections, objections_of
 
 
 def test_ids_are_uuids_of_version_7_that_sort_by_time():
@@ -222,16 +221,6 @@ def test_keys_carry_scopes_and_are_not_stored(ledger, ledger_url):
         accounts.create_user(ledger, "pipeline", "correct horse battery")
     with pytest.raises(accounts.AccountError, match="12 characters"):
         accounts.create_user(ledger, "ana", "short", "analyst")
-
-
-@pytest.mark.parametrize(
-    ("on_record", "asked"),
-    [("Ä-7", "ä-7"), ("Straße-1", "STRASSE-1"), ("K-7", " k-7"), ("'+351-7", "+351-7"), ("+351-7", "'+351-7")],
-)
-def test_an_objection_is_found_however_its_customer_is_spelled(ledger, on_record, asked):
-    campaigns.suppress(ledger, [on_record, "x-1"], reason="letter", actor="ana")
-    assert [one.customer_id for one in objections_of(ledger, [asked])] == [on_record]
-    assert on_record in [one.customer_id for one in objections(ledger, asked.strip("' ")[:2])]
 
 
 def test_suppressions_and_lists(ledger):

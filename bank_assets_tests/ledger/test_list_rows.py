@@ -7,12 +7,13 @@ import msgspec
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from bank_assets.ledger import blocks, decisions, events, list_rows, outcomes
+from bank_assets.ledger import blocks, decisions, list_rows, outcomes
 from bank_assets.ledger.campaign_models import block_rows, list_erasures
 from bank_assets.ledger.campaign_models import list_rows as rows_of_lists
 from bank_assets.ledger.engine import read, writing
 from bank_assets.ledger.merkle import leaf_hash
 from bank_assets.ledger.records import CursorError
+from bank_assets_tests.world.events import events_of
 from bank_assets_tests.world.lists import keep, rows_of
 from bank_assets_tests.world.proofs import is_included
 
@@ -47,7 +48,7 @@ def test_every_row_is_a_decision_with_its_reason_and_a_proof(ledger):
     assert one.as_of_features["typical_plan"] == {"contacts_planned_that_day": 3.0}, "the mix of its own day"
     assert (one.actor, one.decided_at, one.listed.list_name) == ("ana", made.created_at, "autumn")
     assert json.loads(one.listed.record)["payload_hash"] == one.payload_hash
-    (event,) = events.of(ledger, made.id)
+    (event,) = events_of(ledger, made.id)
     assert {(one.seq, one.hash) for one in found} == {(event.seq, event.hash)}
     assert all(map(proves, found))
     assert fault(ledger) == (10, "")

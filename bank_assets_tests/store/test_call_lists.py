@@ -9,13 +9,14 @@ import pyarrow as pa
 import pytest
 
 from bank_assets.assets.list_plan import called_rows, plan_of, scores_of, totals_of
+from bank_assets.contract.names import HOLDOUT
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.call_plan import deciles, ranked
 from bank_assets.core.economics.economics import ColumnAmount, Economics
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import SuppressionList
-from bank_assets.store.call_lists import COLUMNS, HOLDOUT, CallListFiles, csv_of
+from bank_assets.store.call_lists import COLUMNS, CallListFiles, csv_of
 
 ECONOMICS = Economics.constant(5.0, 50.0)
 IDS = [f"c{n:02d}" for n in range(20)]

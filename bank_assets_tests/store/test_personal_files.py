@@ -7,12 +7,12 @@ from datetime import date
 import msgspec
 import pytest
 
+from bank_assets.contract.names import CALLS, HOLDOUT
 from bank_assets.core.features.feedback import CALLED
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import HOLDOUT_DIGEST, CampaignList
 from bank_assets.ledger.chain import verify
 from bank_assets.ledger.engine import opened_ledger
-from bank_assets.store.call_lists import CALLS, HOLDOUT
 from bank_assets.store.list_designs import ListDesigns, _Stored
 from bank_assets.store.personal_files import PersonalData
 

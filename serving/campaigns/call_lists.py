@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.names import CALLS, HOLDOUT
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import value_text
 from bank_assets.core.economics.contact_policy import ContactHistory
@@ -21,7 +22,7 @@ from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.contact_history import newest_event
 from bank_assets.ledger.ids import new_id
-from bank_assets.store.call_lists import CALLS, GROUPS, HOLDOUT, CallListFiles, ListScores, csv_of
+from bank_assets.store.call_lists import GROUPS, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
 from bank_assets.store.contact_history import ListInQuestion, history_of
 from bank_assets.store.decision_records import facts_of_list, facts_of_model, made_under, rows_of_list

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
+from bank_assets.contract.names import CALLS
 from bank_assets.core.campaigns.life import ALLOWED, OPEN, Action
 from bank_assets.core.economics.contact_policy import ContactPolicy
 from bank_assets.ledger import campaigns, feeds, list_life
 from bank_assets.ledger.campaigns import CampaignList
-from bank_assets.ledger.contact_history import newest_event
-from bank_assets.store.call_lists import CALLS
+from bank_assets.ledger.contact_history import excluding_seq, newest_event
 from bank_assets.store.list_exports import Export, LeftOut, calls_now
 from bank_assets.store.list_states import Known, ListState, states_of
 from serving.campaigns.call_lists import CallListService, ScoredList
@@ -90,17 +90,24 @@ class Lists:
 
         With `is_recorded` false the file does not leave, so only its stage is checked.
         """
-        kept = self.get(list_id).kept
-        content, facts = self.call_lists.content(kept, group), {"group": group}
-        if group == CALLS:
-            made = self._calls_now(kept, content)
-            content, facts = made.content, {**facts, **made.facts}
+        kept, is_allowed = self.get(list_id).kept, self._check(list_id, Action.EXPORT)
+        file, seen, facts = self.call_lists.content(kept, group), excluding_seq(self.ledger), {"group": group}
+        made = self._calls_now(kept, file) if group == CALLS else None
+
+        def check(connection: Connection) -> None:
+            nonlocal made
+            is_allowed(connection)
+            if made is not None and excluding_seq(self.ledger) != seen:  # since this export was made
+                made = self._calls_now(kept, file)
+            facts.update(made.facts if made else {})
+
         if is_recorded:
-            self.act(list_id, Action.EXPORT, actor, facts)
+            kind = KINDS[Action.EXPORT]
+            list_life.note(self.ledger, list_id, kind=kind, actor=actor, content=facts, check=check)
         else:
             with self.ledger.connect() as connection:
-                self._check(list_id, Action.EXPORT)(connection)
-        return content
+                check(connection)
+        return made.content if made else file
 
     def _calls_now(self, kept: CampaignList, content: bytes) -> Export:
         return calls_now(self.ledger, self.policy, self.call_lists.suppressions.read(), kept, content)

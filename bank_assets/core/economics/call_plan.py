@@ -13,13 +13,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.names import HELD_OUT as HELD_OUT
 from bank_assets.core.arrays import DayArray, FloatArray, IntArray
 from bank_assets.core.economics.exploration import CENTS, Reserve
 from bank_assets.core.economics.suppression import RULE_TEXTS
 
 WORTH_CALLING: Final = "worth_calling"
 EXPLORATION: Final = "exploration"
-HELD_OUT: Final = "held_out"
 OUT_OF_REACH: Final = "out_of_reach"
 NOT_WORTH_CALLING: Final = "not_worth_calling"
 BEYOND_LIMITS: Final = "beyond_limits"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.errors import ContractError
+from bank_assets.contract.names import LONGEST_LIST
 from bank_assets.contract.yaml_tree import FileError, Node, Reader, file_text, parse_yaml, values_of
 from bank_assets.core.arrays import DayArray, IntArray
 from bank_assets.core.economics.calling_hours import CallingHours, read_hours
@@ -27,7 +28,6 @@ CONTACTED_TOO_OFTEN: Final = "contacted_too_often"
 NO_CALLING_HOURS: Final = "no_calling_hours"
 POLICY_RULES: Final = (SUBSCRIBED_RECENTLY, REFUSED_RECENTLY, ON_ANOTHER_LIST, CONTACTED_TOO_OFTEN, NO_CALLING_HOURS)
 MOST: Final = 10_000  # largest number of days or contacts of a rule
-LONGEST_LIST: Final = 92  # days; a wrong date in one row must not exclude everybody else
 FOREVER: Final = np.datetime64("9999-12-31", "D")
 _NEVER: Final = np.datetime64("0001-01-01", "D")
 _NO_DAYS: Final = np.empty(0, dtype="datetime64[D]")

@@ -11,9 +11,10 @@ import pytest
 from bank_assets.contract.feeds import Disposition
 from bank_assets.core.economics.calling_hours import CallingHours
 from bank_assets.core.economics.contact_policy import ContactPolicy
-from bank_assets.ledger import feeds
+from bank_assets.ledger import campaigns, feeds
 from bank_assets_tests.world.app import csv_of
 from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
+from serving.campaigns.lists import Lists
 from serving.customers.contact_rules import ContactRules
 from serving.customers.views import notices_of
 
@@ -156,6 +157,20 @@ def test_two_delivered_lists_call_the_customers_that_they_share_once(client):
     second = {row["contact_id"] for row in calls(client, make(client, key))}
     assert (len(first), len(second), first & second) == (40, 20, set())
     assert said == dict.fromkeys([f"k-{n:04d}" for n in range(1, 21)], "is on another open list")
+
+
+def test_an_objection_that_arrives_during_an_export_is_in_it(client, payload, monkeypatch):
+    made, check = make(client, upload(client, payload, "late.csv", AUTUMN)), Lists._calls_now
+    objections = iter(["k-1"])
+
+    def late(lists, *about):
+        export = check(lists, *about)
+        for one in objections:
+            campaigns.suppress(lists.ledger, [one], reason="letter", actor="ana")
+        return export
+
+    monkeypatch.setattr(Lists, "_calls_now", late)
+    assert sorted(row["contact_id"] for row in calls(client, made)) == AUTUMN[1:]
 
 
 def test_without_a_day_it_is_the_day_at_the_bank():
