@@ -152,7 +152,7 @@ def _feeds(row_id: sa.types.TypeEngine[int]) -> None:
         sa.Column("id", row_id, primary_key=True, autoincrement=True),
         *_person("customer_id"),
         sa.Column("kind", sa.String(10), nullable=False),
-        sa.Column("on_day", sa.String(10), nullable=False, index=True),
+        sa.Column("on_day", sa.String(10), nullable=False),
         sa.Column("arrived_at", sa.String(32), nullable=False),
         sa.Column("recorded_at", sa.String(27), nullable=False),
         *_columns(sa.Text, "actor", "source"),
