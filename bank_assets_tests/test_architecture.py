@@ -80,6 +80,8 @@ def test_the_web_app_loads_neither_dagster_nor_spark_nor_sklearn():
         "sklearn",
         "great_expectations",
         "pandas",
+        "pyarrow",
+        "deltalake",
         "mlflow",
         "scipy",
         "lightgbm",

@@ -76,6 +76,7 @@ def simulated(kind: Kind, rng: np.random.Generator, name: str) -> tuple[ListResu
         np.full(n, float(holdout)),
         plan.is_called,
         np.where(plan.is_called, plan.cost_eur, 0.0),
+        plan.is_called,
         np.where(is_subscribed, DAY + rng.integers(0, 30, n), np.datetime64("NaT")),
     )
     return rows, probability - without

@@ -32,6 +32,7 @@ from bank_assets.spark.profile import rows_of_files, value_counts, value_counts_
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import Derived
+from bank_assets.store.keyed_delta import KEY
 from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES, passed_months, weighing
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import StagedEntry, Warehouse
@@ -78,12 +79,12 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
     with discarding(store, [(PROFILES.name, snapshot)]):
         if filled:
             long = _long_table(store, spark.spark_session, filled, contract).withColumn(
-                "month", f.date_format("contact_date", "yyyy-MM")
+                KEY, f.date_format("contact_date", "yyyy-MM")
             )
             # One task writes, because a month has a few thousand counts; none of them passes through the driver.
-            long.coalesce(1).write.mode("append").partitionBy("month").parquet(str(folder))
+            long.coalesce(1).write.mode("append").partitionBy(KEY).parquet(str(folder))
             for month in filled:
-                files = sorted(str(path.relative_to(folder)) for path in (folder / f"month={month}").glob("*.parquet"))
+                files = sorted(str(path.relative_to(folder)) for path in (folder / f"{KEY}={month}").glob("*.parquet"))
                 staged[month] = StagedEntry(tuple(files), due[month].fingerprint)
         store.commit(PROFILES.name, snapshot, staged)
 

@@ -97,8 +97,7 @@ def discarding(store: Warehouse, staged: Iterable[tuple[str, str]]) -> Iterator[
         yield
     except BaseException:
         for table, snapshot in staged:
-            if all(entry.snapshot != snapshot for entry in store.manifest(table).values()):
-                store.discard(table, snapshot)
+            store.discard(table, snapshot)
         raise
 
 

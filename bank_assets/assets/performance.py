@@ -75,11 +75,14 @@ def ledger_outcomes(
     """Outcomes on record in the ledger, by month of arrival, next to the delivered ones.
 
     Reads: registered dispositions and subscriptions, the ledger.
-    Writes: the ledger, `ledger_outcomes`, and the design of randomized answers, by which their outcomes teach.
+    Writes: the ledger, `ledger_outcomes`, the design of randomized answers, by which their outcomes teach, and which
+    designs of lists teach nothing.
     Guarantees: late and corrected outcomes keep their arrival date; readers take the latest.
     """
     record_feeds(settings.landing, settings.warehouse, settings.contract, ledger.engine, datetime.now(UTC))
-    ListDesigns(warehouse.root, settings.feedback).keep_answers(ledger.engine)
+    designs = ListDesigns(warehouse.root, settings.feedback)
+    designs.keep_answers(ledger.engine)
+    designs.leave_out_given_up(ledger.engine)
     arrived = outcomes_by_month(ledger.engine, month_of(FIRST_MONTH))
 
     def make(due: Wanted) -> None:

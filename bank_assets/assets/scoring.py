@@ -264,12 +264,12 @@ def call_list(
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
             shown = scores_of(rows, facts, settings.contact_policy.hours)
-            designs.keep(plan, shown)
             listed = PlannedList(name, file, plan, shown, now, rows, facts)
             campaign = listed.campaign(settings.warehouse, settings.contract)
             if campaign is None:
                 context.log.warning("list %s: made from scores of an earlier release or contract, not on record", name)
             made = {"scores": scored[name].digest, **keep(ledger.engine, files, listed, campaign, settings.contract)}
+            designs.keep(plan, shown, made.get("list_id", ""))
             derived.commit(called_rows(rows, plan), {**totals_of(plan, now), **made})
 
     def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:

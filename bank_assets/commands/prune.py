@@ -1,4 +1,4 @@
-"""`python -m bank_assets prune`: remove old snapshots of tables that nothing refers to.
+"""`python -m bank_assets prune`: remove files that hold no rows of a table any more, and old entries of its log.
 
 Raw deliveries (everything can be made again from them), training sets (decision records name them by digest), the
 ledger, the registry and reports are never touched. docs/operations.md describes what else grows.
@@ -7,14 +7,12 @@ ledger, the registry and reports are never touched. docs/operations.md describes
 from __future__ import annotations
 
 import argparse
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from bank_assets.commands import number, whole
+from bank_assets.commands import number
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
 
@@ -25,10 +23,8 @@ SECONDS_OF_DAY: Final = 86_400.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `prune`."""
-    parser.add_argument("--days", type=number(), default=DAYS, help=f"leave younger snapshots (default: {DAYS:g} days)")
-    parser.add_argument(
-        "--keep", type=whole(), default=1, help="old snapshots to leave per table, for readers (default: 1)"
-    )
+    older = f"leave files that were replaced, or written and never committed, since then (default: {DAYS:g} days)"
+    parser.add_argument("--days", type=number(), default=DAYS, help=older)
     parser.add_argument("--dry-run", action="store_true", help="say what would be removed, remove nothing")
 
 
@@ -36,29 +32,16 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Prune every table that may be pruned."""
     store, console, total = Warehouse(settings.warehouse), Console(markup=False), 0
     for table in prunable_tables(settings.warehouse):
-        before = {path.name: _size(path) for path in (settings.warehouse / table / "snapshots").glob("*")}
-        removed = store.collect_garbage(
-            table, arguments.keep, arguments.days * SECONDS_OF_DAY, is_dry_run=arguments.dry_run
-        )
-        freed = sum(before[name] for name in removed)
+        removed = store.collect_garbage(table, arguments.days * SECONDS_OF_DAY, is_dry_run=arguments.dry_run)
+        freed = sum(removed.values())
         total += freed
         if removed:
-            console.print(f"{table}: {len(removed)} snapshots, {freed:,} bytes")
+            console.print(f"{table}: {len(removed)} files, {freed:,} bytes")
     console.print(f"{'would free' if arguments.dry_run else 'freed'} {total:,} bytes")
     return 0
 
 
 def prunable_tables(warehouse: Path) -> list[str]:
-    """Tables with snapshots that can be made again, in order of their names."""
+    """Tables that can be made again, in order of their names."""
     found = (path.parent.name for path in warehouse.glob("*/snapshots"))
     return sorted(name for name in found if name not in KEPT_TABLES)
-
-
-def _size(folder: Path) -> int:
-    """Bytes of the files below a folder, which a run may be deleting."""
-    size = 0
-    for base, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                size += Path(base, name).stat().st_size
-    return size

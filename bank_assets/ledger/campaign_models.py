@@ -108,7 +108,7 @@ subscriptions: Final = sa.Table(
     sa.Column("id", ROW_ID, primary_key=True, autoincrement=True),
     personal("customer_id"),
     sa.Column("kind", sa.String(10), nullable=False),  # `subscribed` or `cancelled`
-    sa.Column("on_day", sa.String(10), nullable=False),
+    sa.Column("on_day", sa.String(10), nullable=False, index=True),
     sa.Column("arrived_at", sa.String(32), nullable=False),
     sa.Column("recorded_at", sa.String(27), nullable=False),
     *columns(sa.Text, "actor", "source"),

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Text, func, or_, select, type_coerce
 from bank_assets.contract.names import CALLS, HOLDOUT
 from bank_assets.ledger import events, list_rows
 from bank_assets.ledger.blocks import NO_ROWS, ListRows, blocks_of
-from bank_assets.ledger.campaign_models import campaign_lists, suppressions
+from bank_assets.ledger.campaign_models import campaign_lists, dispositions, suppressions
 from bank_assets.ledger.contact_history import chunks
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
@@ -167,6 +167,13 @@ def of_file(connection: Connection, sha256: str) -> list[CampaignList]:
     of_digest = type_coerce(campaign_lists.c.request, Text).contains(f'"file_sha256":"{sha256}"', autoescape=True)
     found = connection.execute(_LISTS.where(of_digest).order_by(campaign_lists.c.id.desc()))
     return [CampaignList(**row._asdict()) for row in found]
+
+
+def called(engine: Engine, since: str) -> list[CampaignList]:
+    """The lists made since a time, ISO, of which anything was reported, newest first."""
+    is_reported = select(dispositions.c.id).where(dispositions.c.list_id == campaign_lists.c.id).exists()
+    query = _LISTS.where(campaign_lists.c.created_at >= since, is_reported).order_by(campaign_lists.c.id.desc())
+    return [CampaignList(**row._asdict()) for row in read(engine, query)]
 
 
 def lists(engine: Engine, limit: int = 50, *, text: str = "", before: str = "") -> list[CampaignList]:

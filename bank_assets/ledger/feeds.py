@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from bank_assets.contract.feeds import DISPOSITIONS, OBJECTION, TEACHES, Disposition, Subscription
 from bank_assets.contract.names import HELD_OUT
 from bank_assets.contract.values import utc_text
 from bank_assets.ledger import campaigns, events, models
 from bank_assets.ledger.called_lists import ListsOf, RowError
-from bank_assets.ledger.campaign_models import dispositions, subscriptions
+from bank_assets.ledger.campaign_models import dispositions, list_rows, subscriptions
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.models import outcomes, payloads
 
@@ -258,10 +258,16 @@ def counts_of(engine: Engine, list_id: str) -> dict[str, int]:
     return {name: found[name] for name in DISPOSITIONS if name in found}
 
 
-def subscriptions_between(engine: Engine, first: str, last: str) -> list[RecordedSubscription]:
-    """Subscriptions and cancellations of some days, ISO, both included; oldest first."""
+def subscriptions_between(
+    engine: Engine, first: str, last: str, list_id: str | None = None
+) -> list[RecordedSubscription]:
+    """Subscriptions and cancellations of some days, ISO, both included, oldest first; if named, of a list alone."""
+    where: ColumnElement[bool] = subscriptions.c.on_day.between(first, last)
+    if list_id is not None:
+        person = func.coalesce(list_rows.c.customer_id, list_rows.c.contact_id)
+        where &= subscriptions.c.customer_id.in_(select(person).where(list_rows.c.list_id == list_id))
     columns = (subscriptions.c[name] for name in RecordedSubscription.__dataclass_fields__)
-    query = select(*columns).where(subscriptions.c.on_day.between(first, last))
+    query = select(*columns).where(where)
     ordered = query.order_by(subscriptions.c.on_day, subscriptions.c.id)
     return [RecordedSubscription(*row) for row in read(engine, ordered)]
 

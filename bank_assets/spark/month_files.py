@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-MONTH: Final = "month"  # partition of every table: `YYYY-MM` in the folder's name, not in the file
+from bank_assets.store.keyed_delta import KEY
 
 COMPRESSION: Final = "zstd"
 GROUP_ROWS: Final = 65_536  # rows per row group of a month: about 2 MB compressed
@@ -48,7 +48,7 @@ class MonthFile:
 
     def __init__(self, table: str, month: str, folder: Path) -> None:
         self.table, self.month, self.rows = table, month, 0
-        self.name = f"{MONTH}={month}/part-{uuid.uuid4().hex}.parquet"
+        self.name = f"{KEY}={month}/part-{uuid.uuid4().hex}.parquet"
         self._path = folder / self.name
         self._waiting: list[pa.Table] = []
         self.waiting_rows = 0

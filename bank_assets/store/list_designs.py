@@ -1,7 +1,8 @@
 """The designs of call lists: who was on a list, and with which probability the list would call them.
 
 A bank that calls by its lists learns by them (`core.features.feedback`). Pipeline and web app keep a design with each
-list that they make, before anybody can follow it. Only erasures change files, so their names identify what is known.
+list that they put on record. Only erasures change files, so their names identify what is known. Lists that were
+withdrawn or replaced before anybody called by them teach nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from bank_assets.core.economics.suppression import DUPLICATE, RULE_TEXTS, SUPPRE
 from bank_assets.core.features.feedback import CALLED, ListDesign
 from bank_assets.ledger.chain import anchor
 from bank_assets.ledger.criteria import Whose
+from bank_assets.ledger.list_life import given_up, is_called
 from bank_assets.ledger.randomized import PROPENSITY, answers
 from bank_assets.ledger.records import Decision
 from bank_assets.store.atomic_files import write_atomic
@@ -31,7 +33,9 @@ from bank_assets.store.call_lists import ListScores
 from bank_assets.store.home_json import read_json
 
 FOLDER: Final = "list_designs"
+_DAY: Final = len("2010-11-22-")  # before the id of the list in names of files
 _ANSWERS: Final = "-answers-"  # in names of files, before the last sequence number of their decisions
+_GIVEN_UP: Final = "given-up.txt"  # names of the designs that teach nothing, one a line
 _LOOKED_AT: Final = "answers.seq"  # file with the sequence number up to which decisions were searched for answers
 
 
@@ -61,9 +65,9 @@ class ListDesigns:
     def __init__(self, warehouse: Path, feedback: str) -> None:
         self._folder, self._is_used = warehouse / FOLDER, feedback == CALLED
 
-    def keep(self, plan: CallPlan, scores: ListScores) -> None:
-        """Keep the design of a list."""
-        if not self._is_used:
+    def keep(self, plan: CallPlan, scores: ListScores, list_id: str = "") -> None:
+        """Keep the design of a list, once for each id that it has on record."""
+        if not self._is_used or (list_id and any(self._folder.glob(f"*-{list_id}.json"))):
             return
         rows, persons = np.flatnonzero(plan.reason != DUPLICATE), scores.customer_id
         content = msgspec.json.encode(
@@ -79,7 +83,16 @@ class ListDesigns:
                 None if persons is None else [one or "" for one in np.asarray(persons, object)[rows].tolist()],
             )
         )
-        self._write(f"{scores.as_of}-{hashlib.sha256(content).hexdigest()[:16]}.json", content)
+        self._write(f"{scores.as_of}-{list_id or hashlib.sha256(content).hexdigest()[:16]}.json", content)
+
+    def leave_out_given_up(self, ledger: Engine) -> None:
+        """Leave out the lists that were withdrawn or replaced before a call by them was reported, and no others."""
+        if not self._is_used:
+            return
+        names = {path.stem[_DAY:]: path.name for path in self._folder.glob("*.json")}
+        with ledger.connect() as connection:
+            unused = [one for one in given_up(connection, list(names)) if not is_called(connection, [one])]
+        self._write(_GIVEN_UP, "\n".join(sorted(names[one] for one in unused)).encode())
 
     def keep_answers(self, ledger: Engine) -> None:
         """Keep the randomized answers to single requests since the last time, as lists of their as-of days."""
@@ -105,8 +118,9 @@ class ListDesigns:
 
     def names(self, until: np.datetime64 | str = "9999") -> list[str]:
         """Files of the lists made for a day up to this one, in order of their days."""
-        paths = self._folder.glob("*.json") if self._is_used else ()
-        return sorted(path.name for path in paths if path.name[:10] <= str(until))
+        paths, left = self._folder.glob("*.json") if self._is_used else (), self._folder / _GIVEN_UP
+        unused = set(left.read_text().split("\n")) if self._is_used and left.is_file() else set()
+        return sorted(path.name for path in paths if path.name[:10] <= str(until) and path.name not in unused)
 
     def read(self) -> list[ListDesign]:
         """The designs of all lists."""

@@ -19,48 +19,47 @@ def store(settings):
     return store
 
 
-def snapshots(store, table):
-    return sorted(path.name for path in (store.root / table / "snapshots").iterdir())
+def files(store, table):
+    return sorted(str(path.relative_to(store.root / table)) for path in (store.root / table).rglob("*.parquet"))
 
 
-def test_old_snapshots_go_and_the_one_in_use_stays(store, capsys):
+def test_old_files_go_and_the_one_in_use_stays(store, capsys):
     others = [store.root / "contacts" / "snapshots" / name for name in (".DS_Store", "notes.txt", "1-a.tmp")]
     for other in others:
         other.touch()
-    assert main(["prune", "--days", "0", "--keep", "0"]) == 0
+    assert main(["prune", "--days", "0"]) == 0
     for other in others:
         other.unlink()
-    assert snapshots(store, "contacts") == [store.entry("contacts", "2010-01").snapshot]
+    in_use = store.entry("contacts", "2010-01")
+    assert [path.name for path in (store.root / "contacts" / "snapshots").iterdir()] == [in_use.snapshot]
+    assert [name for name in files(store, "contacts") if "checkpoint" not in name] == list(in_use.files)
     assert store.read("contacts", ["2010-01"]).column("value").to_pylist() == [2]
-    assert "contacts: 2 snapshots" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "contacts: 2 files" in out
+    assert "table_state: 4 files" in out
 
 
 def test_training_sets_stay_because_records_of_decisions_name_them(store):
-    assert main(["prune", "--days", "0", "--keep", "0"]) == 0
-    assert len(snapshots(store, "training_set")) == 3
+    assert main(["prune", "--days", "0"]) == 0
+    assert len(files(store, "training_set")) == 3
 
 
-def test_young_snapshots_stay(store):
+def test_young_files_stay(store):
     assert main(["prune"]) == 0
-    assert len(snapshots(store, "contacts")) == 3
+    assert len([name for name in files(store, "contacts") if "checkpoint" not in name]) == 3
 
 
-@pytest.mark.parametrize("words", [["--days", "nan"], ["--days", "1e400"], ["--days=-1"], ["--keep", "1_0"]])
+@pytest.mark.parametrize("words", [["--days", "nan"], ["--days", "1e400"], ["--days=-1"]])
 def test_an_unusable_number_is_refused_by_name(store, capsys, words):
     with pytest.raises(SystemExit):
         main(["prune", *words])
-    assert re.search("argument --(days|keep): expected a .*number of at least 0, found", capsys.readouterr().err)
+    assert re.search("argument --days: expected a .*number of at least 0, found", capsys.readouterr().err)
 
 
 def test_a_dry_run_removes_nothing(store, capsys):
-    assert main(["prune", "--days", "0", "--keep", "0", "--dry-run"]) == 0
-    assert len(snapshots(store, "contacts")) == 3
+    assert main(["prune", "--days", "0", "--dry-run"]) == 0
+    assert len(files(store, "contacts")) == 3
     assert "would free" in capsys.readouterr().out
-
-
-def test_a_reader_keeps_its_files_for_a_while(store):
-    assert main(["prune", "--days", "0", "--keep", "1"]) == 0
-    assert len(snapshots(store, "contacts")) == 2
 
 
 def test_an_error_of_ours_is_one_sentence_and_another_keeps_its_traceback(store, capsys, monkeypatch):

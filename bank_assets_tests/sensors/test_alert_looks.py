@@ -188,9 +188,9 @@ def test_lists_made_and_closed_and_objections_are_reported_once(world):
     broken = world.look()
     assert kinds(broken) == ["holdout_called", "holdout_called"]
     assert [one["page"] for one in broken] == [f"/campaign/lists/{one.id}" for one in (early, late)]
-    books = [Subscription(one, "2010-12-19") for one in ("k-1", "k-2")]
+    books = [Subscription(one, "2010-12-20") for one in ("k-1", "k-2")]
     feeds.record_subscriptions(engine, books, actor="books", source="file")
     (closed,) = world.look()
     assert (closed["kind"], closed["subject"]) == ("list_closed", late.id)
-    assert closed["action"] == "Read what it brought: all subscriptions up to 2010-12-19 are known."
+    assert closed["action"] == "Read what it brought: all subscriptions up to 2010-12-20 are known."
     assert world.look() == []

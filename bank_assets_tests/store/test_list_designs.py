@@ -6,11 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bank_assets.contract.feeds import Disposition
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
 from bank_assets.core.features.feedback import CALLED, FULL
+from bank_assets.ledger import campaigns, events, feeds
+from bank_assets.ledger.blocks import ListRows
+from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import ListScores
 from bank_assets.store.champion_history import ChampionHistory
@@ -52,6 +57,36 @@ def test_a_design_names_the_persons_of_a_list_that_has_them(tmp_path):
     made.keep(PLAN, replace(shown("2020-01-09"), customer_id=[*(f"k{n}" for n in range(20)), "k0"]))
     (found,) = made.read()
     assert found.customer_ids.tolist() == [f"k{n}" for n in range(20)]
+
+
+def test_the_design_of_a_list_on_record_is_kept_once(designs):
+    for as_of in ("2020-01-10", "2020-01-11"):
+        designs.keep(PLAN, shown(as_of), "l-1")
+    assert [name for name in designs.names() if "l-1" in name] == ["2020-01-10-l-1.json"]
+
+
+def test_a_list_that_was_given_up_before_anybody_called_by_it_teaches_nothing(designs, tmp_path):
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    for list_id, revises in (("withdrawn", None), ("called", None), ("revised", None), ("newest", "revised")):
+        made = CampaignList(
+            id=list_id, actor="ana", name="spring", model_version="1", model_digest="d", economics={}, request={},
+            summary={}, content_digest="d", revises=revises,
+        )  # fmt: skip
+        decided = {
+            "contact_date": [str(CALL)], "reason": ["worth_calling"], "decision": ["call"], "probability": [0.3]
+        }  # fmt: skip
+        campaigns.keep_list(ledger, made, ListRows([f"c-{list_id}"], [None], {"age": [40]}, decided), {})
+        designs.keep(PLAN, shown("2020-01-10"), list_id)
+    with writing(ledger) as connection:
+        for list_id in ("withdrawn", "called"):
+            events.append(connection, kind="list.withdrawn", subject=list_id, content={"reason": "x"}, actor="ana")
+    for list_id, teach in (("called", ["called", "newest"]), ("withdrawn", ["called", "newest", "withdrawn"])):
+        report = Disposition(f"c-{list_id}", "refused", "2020-01-15T10:00:00.000000Z", list_id=list_id)
+        feeds.record_dispositions(ledger, [report], actor="dialer", source="api")
+        designs.leave_out_given_up(ledger)
+        assert designs.names()[1:] == [f"2020-01-10-{name}.json" for name in teach]
+        assert len(designs.read()) == 1 + len(teach)
+    ledger.dispose()
 
 
 def test_while_every_outcome_teaches_nothing_is_kept_or_read(designs, tmp_path):

@@ -46,7 +46,8 @@ def call_by_lists(policy, n_contacts, n_lists):
         is_called = policy.check(persons, days, known).rule == ""
         persons, days = persons[is_called], days[is_called]
         contacts.add(persons, days)
-        lists.add(persons, np.full(len(days), opening), np.full(len(days), days.max(initial=FIRST) + 1))
+        on_it = np.unique(persons)
+        lists.add(on_it, np.full(len(on_it), opening), np.full(len(on_it), days.max(initial=FIRST) + 1))
         # What is known of a call counts for the lists that are made after it.
         drawn = rng.random(len(days))
         for events, share in ((refusals, drawn < 0.3), (subscriptions, drawn > 0.9)):
@@ -78,8 +79,7 @@ def breaches(policy, called):
         for person, days in by_person(events).items():
             found[rule] += sum(0 < day - event < pause for event, _ in days for day, _ in contacts[person])
     for spans in lists.values():
-        ends = sorted(set(spans))
-        found["on_another_list"] += sum(later < end for (_, end), (later, _) in pairwise(ends))
+        found["on_another_list"] += sum(later < end for (_, end), (later, _) in pairwise(sorted(spans)))
     return found
 
 

@@ -144,7 +144,6 @@ class CallListService:
             scored.persons if CUSTOMER_ID in scored.frame else None,
             None if (hours := settings.policy.hours) is None else hours.windows(scored.contact_date, scored.frame),
         )
-        self.designs.keep(planned.plan, scores)
         digests = {}
         for group in GROUPS:
             content = csv_of(planned.plan, scores, list_id, group)
@@ -172,7 +171,9 @@ class CallListService:
         )
         calls_from = settings.economics.for_model(champion.decision).calls_from
         rows = rows_of_list(planned.plan, scores, scored.frame, scored.contract, calls_from)
-        return campaigns.keep_list(self.ledger, made, rows, self._facts(scored), check)
+        kept = campaigns.keep_list(self.ledger, made, rows, self._facts(scored), check)
+        self.designs.keep(planned.plan, scores, list_id)  # nobody calls by a list that is not on record
+        return kept
 
     def _facts(self, scored: ScoredCampaign) -> dict[str, Any]:
         """What the rows of a list share."""

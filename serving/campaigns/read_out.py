@@ -3,39 +3,64 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import Engine
 
 from bank_assets.contract.feeds import CANCELLED, NOT_REACHED, SUBSCRIBED, TEACHES
+from bank_assets.contract.values import iso_day
+from bank_assets.core.campaigns.life import window_end
 from bank_assets.core.quality.intervals import Estimate
 from bank_assets.core.quality.read_out import Attribution, ListResults, ReadOut, read_out
-from bank_assets.ledger import campaigns, events, feeds, list_rows
+from bank_assets.ledger import campaigns, feeds, list_life, list_rows
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.read_out_state import states_of
 from serving.champion.champion import ChampionStore
 from serving.web.problems import NotFoundError
 from serving.web.remembered import Remembered
 
-POOLED_LISTS: Final = 50
-"""The newest lists that the pooled read-out looks at."""
-_CHANGES: Final = ("dispositions.recorded", "subscriptions.recorded", "erasure.recorded", "list.made")
+REPORT_DAYS: Final = 365
+"""The report is about the lists that were made within so many days."""
+REMEMBERED: Final = 1_000  # read-outs kept in memory, each of a few kilobytes
 _DECIDED: Final = ("reason", "contact_date", "probability", "propensity", "cost_eur", "value_eur")
 UCI: Final = "UCI "  # first word of the label of the public file
+NOT_YET, BROKEN, WITHDRAWN, REPLACED = (
+    "not yet measurable",
+    "with a broken draw",
+    "withdrawn",
+    "replaced by a later version",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What calling earned over the lists that were called.
+
+    Attributes:
+        lists: the lists with their read-outs, newest first.
+        apart: why a list is not pooled, by its id.
+        pooled: the joint read-out of the others, None without any.
+    """
+
+    lists: list[tuple[CampaignList, ReadOut]]
+    apart: Mapping[str, str]
+    pooled: ReadOut | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOuts:
-    """What lists came to, as far as it is on record; remembered until the record changes."""
+    """What lists came to, as far as it is on record; each is remembered until something changes that it depends on."""
 
     ledger: Engine
     store: ChampionStore
     days: int
     not_reached_share: float  # of the cost of a call
     spontaneous_share: float  # of simulated subscribers, who need no call
-    _remembered: Remembered[Any] = field(default_factory=lambda: Remembered(4 * POOLED_LISTS))
+    _remembered: Remembered[Any] = field(default_factory=lambda: Remembered(REMEMBERED))
 
     @property
     def attribution(self) -> Attribution:
@@ -51,102 +76,130 @@ class ReadOuts:
         kept = campaigns.get_list(self.ledger, list_id)
         if kept is None:
             raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
-        return kept, self._found(kept)
+        attribution = self.attribution
+        return kept, self._found(kept, attribution, self._keys([kept], attribution)[kept.id])
 
-    def lists(self) -> list[tuple[CampaignList, ReadOut]]:
-        """The newest lists that were called, with their read-outs."""
-        newest = [(kept, self._found(kept)) for kept in campaigns.lists(self.ledger, limit=POOLED_LISTS)]
-        return [(kept, found) for kept, found in newest if found is not None and found.made.calls]
-
-    def pooled(self, lists: Iterable[tuple[CampaignList, ReadOut]]) -> tuple[list[CampaignList], ReadOut | None]:
-        """The lists among these that are measurable, and their joint read-out; None without one."""
-        chosen = [kept for kept, found in lists if found.is_measurable]
-        if not chosen:
-            return [], None
+    def report(self) -> Report:
+        """The lists of the last year by which calls were reported, and the joint read-out of all that can be pooled."""
+        since, attribution = datetime.now(UTC) - timedelta(days=REPORT_DAYS), self.attribution
+        called = campaigns.called(self.ledger, since.isoformat())
+        keys = self._keys(called, attribution)
+        lists = [(one, found) for one in called if (found := self._found(one, attribution, keys[one.id]))]
+        lists = [(one, found) for one, found in lists if found.made.calls]
+        apart = self._apart(lists)
+        chosen = [one for one, _ in lists if one.id not in apart]
 
         def read() -> ReadOut:
-            return read_out(ListResults.joined([self._results(kept) for kept in chosen]), self.attribution)
+            return read_out(ListResults.joined([self._results(one, attribution) for one in chosen]), attribution)
 
-        return chosen, self._remembered.get((*(one.id for one in chosen), self._state), read)
+        pooled = self._remembered.get(tuple(keys[one.id] for one in chosen), read) if chosen else None
+        return Report(lists, apart, pooled)
 
-    def _found(self, kept: CampaignList) -> ReadOut | None:
+    def _apart(self, lists: Sequence[tuple[CampaignList, ReadOut]]) -> dict[str, str]:
+        """Lists that cannot be pooled, and why. Later versions draw the same customers, so only the last one counts."""
+        ids = [one.id for one, _ in lists]
+        with self.ledger.connect() as connection:
+            before = list_life.versions_before(connection, ids)
+            withdrawn = list_life.given_up(connection, ids)
+        found = {one.id: BROKEN if out.ratio.is_broken else NOT_YET for one, out in lists if not out.is_measurable}
+        found |= dict.fromkeys(set(ids) & withdrawn, WITHDRAWN)
+        return found | dict.fromkeys(set(ids) & set().union(*before.values()), REPLACED)
+
+    def _found(self, kept: CampaignList, attribution: Attribution, key: Hashable) -> ReadOut | None:
         def read() -> ReadOut | None:
-            results = self._results(kept)
-            return read_out(results, self.attribution, _forecast(kept)) if len(results.person) else None
+            results = self._results(kept, attribution)
+            return read_out(results, attribution, _forecast(kept)) if len(results.person) else None
 
-        found: ReadOut | None = self._remembered.get((kept.id, self._state), read)
+        found: ReadOut | None = self._remembered.get(key, read)
         return found
 
-    @property
-    def _state(self) -> tuple[Any, ...]:
-        latest = (events.latest(self.ledger, kind) for kind in _CHANGES)
-        return (self.attribution.assumes_none, *(one.seq if one else 0 for one in latest))
+    def _keys(self, lists: Sequence[CampaignList], attribution: Attribution) -> dict[str, Hashable]:
+        """What the read-out of each list depends on; books beyond the window of a list change nothing for it."""
+        windows = {one.id: _window(one, attribution.days) for one in lists}
+        covered = "" if attribution.covered_to is None else str(attribution.covered_to)
+        return {
+            list_id: (list_id, state, attribution.assumes_none, min(covered, windows[list_id][1]))
+            for list_id, state in states_of(self.ledger, windows).items()
+        }
 
-    def _results(self, kept: CampaignList) -> ListResults:
+    def _results(self, kept: CampaignList, attribution: Attribution) -> ListResults:
         """The rows of a list with what became of them; without rows whose person was erased."""
         decided, contacts, customers = list_rows.columns_of(self.ledger, kept.id, _DECIDED)
         known = [(row, contact) for row, contact in enumerate(contacts) if contact is not None]
-        columns = {name: np.asarray([decided[name][row] for row, _ in known]) for name in _DECIDED}
-        ids = [contact for _, contact in known]
+        columns = {name: [decided[name][row] for row, _ in known] for name in _DECIDED}
+        ids, planned = [contact for _, contact in known], columns["contact_date"]
         persons = [customers[row] or contact for row, contact in known]
-        dates = columns["contact_date"].astype("datetime64[D]")
-        calls, spent, subscribed = self._calls(kept.id, dict(zip(ids, dates, strict=True)))
-        if (attribution := self.attribution).covered_to is not None:
-            subscribed = self._books(dates, attribution.days)
-        by = persons if attribution.covered_to is not None else ids
-        amounts = {name: columns[name].astype(np.float64) for name in _DECIDED[2:]}
+        reported = self._reported(kept.id, dict(zip(ids, planned, strict=True)))
+        subscribed: Mapping[str, Sequence[str]] = reported.days
+        if by_books := attribution.covered_to is not None:
+            subscribed = self._books(kept.id, planned, attribution.days)
+        by = persons if by_books else ids
+        amounts = {name: np.asarray(columns[name], dtype=np.float64) for name in _DECIDED[2:]}
         return ListResults(
             person=np.asarray([f"{kept.id} {one}" for one in persons], dtype=object),
-            reason=columns["reason"].astype(np.str_),
-            contact_date=dates,
+            reason=np.asarray(columns["reason"], dtype=np.str_),
+            contact_date=np.asarray(planned, dtype="datetime64[D]"),
             **amounts,
             holdout_share=np.full(len(ids), float(kept.request["holdout_share"])),
-            is_called=np.asarray([calls[one] > 0 for one in ids], dtype=np.bool_),
-            spent_eur=np.asarray([spent[one] for one in ids], dtype=np.float64) * amounts["cost_eur"],
+            is_called=np.asarray([one in reported.spent for one in ids], dtype=np.bool_),
+            spent_eur=np.asarray([reported.spent.get(one, 0.0) for one in ids]) * amounts["cost_eur"],
+            has_outcome=np.asarray([one in reported.taught for one in ids], dtype=np.bool_),
             subscribed_on=np.asarray(
-                [_first_from(subscribed.get(one, ()), day) for one, day in zip(by, dates, strict=True)],
+                [_first_from(subscribed.get(one, ()), day) for one, day in zip(by, planned, strict=True)],
                 dtype="datetime64[D]",
             ),
         )
 
-    def _calls(
-        self, list_id: str, planned: Mapping[str, Any]
-    ) -> tuple[Mapping[str, int], Mapping[str, float], Mapping[str, Sequence[Any]]]:
-        """By contact: calls made, what they cost in calls that reached somebody, and days of subscriptions.
+    def _reported(self, list_id: str, planned: Mapping[str, str]) -> _Reported:
+        """What was reported of the calls; the last report counts, as where models learn.
 
-        The last report counts, as where models learn. A subscription before its planned day counts from that day.
+        A subscription before its planned day counts from that day.
         """
-        calls, spent = defaultdict[str, int](int), defaultdict[str, float](float)
-        days: dict[str, list[Any]] = {}
+        found = _Reported()
         for one in feeds.dispositions_of(self.ledger, list_id=list_id):
             if one.contact_id is None or one.contact_id not in planned:  # erased
                 continue
             if one.disposition != CANCELLED:
-                calls[one.contact_id] += 1
-                spent[one.contact_id] += self.not_reached_share if one.disposition == NOT_REACHED else 1.0
+                found.spent[one.contact_id] += self.not_reached_share if one.disposition == NOT_REACHED else 1.0
+            if one.disposition in TEACHES:
+                found.taught.add(one.contact_id)
+                found.days.pop(one.contact_id, None)
             if one.disposition == SUBSCRIBED:
-                days[one.contact_id] = [max(np.datetime64(one.called_at[:10]), planned[one.contact_id])]
-            elif one.disposition in TEACHES:
-                days.pop(one.contact_id, None)
-        return calls, spent, days
+                found.days[one.contact_id] = [max(one.called_at[:10], planned[one.contact_id])]
+        return found
 
-    def _books(self, dates: Any, days: int) -> Mapping[str, Sequence[Any]]:
-        """Days of subscriptions of all customers within any window of these planned days, less those cancelled."""
-        found = defaultdict[str, list[Any]](list)
-        if len(dates):
-            last = str(dates.max() + np.timedelta64(days, "D"))
-            for one in feeds.subscriptions_between(self.ledger, str(dates.min()), last):
+    def _books(self, list_id: str, planned: Sequence[str], days: int) -> Mapping[str, Sequence[str]]:
+        """Days of subscriptions of a list's customers within any window of these planned days, less those cancelled."""
+        found = defaultdict[str, list[str]](list)
+        if planned:
+            last = window_end(date.fromisoformat(max(planned)), days)
+            for one in feeds.subscriptions_between(self.ledger, min(planned), str(last), list_id):
                 if one.customer_id is None:
                     continue
                 if one.kind == CANCELLED:
                     del found[one.customer_id][-1:]
                 else:
-                    found[one.customer_id].append(np.datetime64(one.on_day))
+                    found[one.customer_id].append(one.on_day)
         return found
 
 
-def _first_from(days: Sequence[Any], first: Any) -> Any:
-    return next((day for day in days if day >= first), np.datetime64("NaT"))
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    """By contact: what its calls cost, in calls that reach somebody, and days of subscriptions; who has an outcome."""
+
+    spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    days: dict[str, list[str]] = field(default_factory=dict)
+    taught: set[str] = field(default_factory=set)
+
+
+def _first_from(days: Sequence[str], first: str) -> str:
+    return next((day for day in days if day >= first), "NaT")
+
+
+def _window(kept: CampaignList, days: int) -> tuple[str, str]:
+    """First and last day whose subscriptions count; lists of earlier releases state no days."""
+    first, last = (iso_day(kept.request.get(name, "")) for name in ("first_day", "last_day"))
+    return ("", "9999") if first is None or last is None else (str(first), str(window_end(last, days)))
 
 
 def _forecast(kept: CampaignList) -> Estimate | None:

@@ -31,9 +31,7 @@ def read_out_page(
 @get("/campaign/report", name="page:campaign:report", sync_to_thread=True)
 def report_page(request: Request[Any, Any, Any], read_outs: NamedDependency[ReadOuts]) -> Response[Any]:
     """What calling earned over all lists, on one page for a manager; Home shows the same."""
-    lists = read_outs.lists()
-    chosen, pooled = read_outs.pooled(lists)
-    part = report_view(lists, len(chosen), pooled, read_outs.days)
+    part = report_view(read_outs.report(), read_outs.days)
     return show(request, CampaignReportPage("What the calls brought", part), part)
 
 

@@ -49,6 +49,7 @@ class CampaignReportView:
 
     template: ClassVar[str] = "partials/_campaign_report.html"
     pooled: ReadOutView | None = described("The read-out over all measurable lists, None before there is one.")
+    pool: str = described("Which of the lists are pooled, and why the others are not.")
     lists: list[ListLine] = described("The lists that were called, newest first.")
 
 

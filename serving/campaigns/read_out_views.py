@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from typing import Final
 
 from bank_assets.core.quality.intervals import LEVEL, Estimate
@@ -11,6 +11,7 @@ from bank_assets.core.quality.read_out import ReadOut
 from bank_assets.core.words import pct
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.formats import count, eur, number
+from serving.campaigns.read_out import REPORT_DAYS, Report
 from serving.campaigns.read_out_view_models import CampaignReportView, ListLine, ReadOutView
 from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, Notice, Tile
 
@@ -26,13 +27,15 @@ def read_out_view(heading: str, found: ReadOut | None, days: int) -> ReadOutView
     return ReadOutView(heading, found.lift.sentence, _notices(found), _tiles(found), _facts(found, days))
 
 
-def report_view(
-    lists: Sequence[tuple[CampaignList, ReadOut]], chosen: int, pooled: ReadOut | None, days: int
-) -> CampaignReportView:
-    """Arrange the report over lists, `chosen` of which are pooled."""
-    heading = "One list" if chosen == 1 else f"{count(chosen)} lists together"
-    one = None if pooled is None else read_out_view(heading, pooled, days)
-    return CampaignReportView(one, [_line(kept, found) for kept, found in lists])
+def report_view(report: Report, days: int) -> CampaignReportView:
+    """Arrange the report over lists."""
+    n = len(report.lists) - len(report.apart)
+    heading = "One list" if n == 1 else f"{count(n)} lists together"
+    one = None if report.pooled is None else read_out_view(heading, report.pooled, days)
+    left = ", ".join(f"{count(some)} {why}" for why, some in Counter(report.apart.values()).items())
+    pool = f"Pooled: {count(n)} of the {count(len(report.lists))} lists made and called within {REPORT_DAYS} days."
+    pool += f" Left out: {left}." if left else ""
+    return CampaignReportView(one, pool, [_line(kept, found) for kept, found in report.lists])
 
 
 def _line(kept: CampaignList, found: ReadOut) -> ListLine:
@@ -76,11 +79,21 @@ def _tiles(found: ReadOut) -> list[Tile]:
             eur(explored.profit_eur, signed=True),
             f"{count(explored.calls)} calls for {eur(explored.cost_eur)}, {count(explored.subscriptions)} subscribed",
         ),
+        *_taught(found),
     ]
     if everyone is not None:
         value = "n/a" if everyone.profit_eur is None else eur(everyone.profit_eur.value)
         tiles.append(Tile("Calling everyone", value, everyone.basis))
     return tiles
+
+
+def _taught(found: ReadOut) -> list[Tile]:
+    explored = found.explored
+    if not explored.calls:
+        return []
+    outcomes, stand_for = count(explored.outcomes), count(explored.stand_for)
+    note = f"effective contacts: {outcomes} outcomes stand for {stand_for} not worth calling"
+    return [Tile("What exploration taught", count(explored.effective), note)]
 
 
 def _effect(lift: Lift) -> list[Tile]:

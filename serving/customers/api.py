@@ -105,7 +105,7 @@ class CustomersController(Controller):
     @get(
         "/{customer_id:str}/contact-policy",
         operation_id="get_contact_policy",
-        **secured("predict"),
+        **secured("predict", 404),
         sync_to_thread=True,
         summary="May this customer be called",
     )
@@ -116,6 +116,7 @@ class CustomersController(Controller):
         day: Annotated[
             dt.date | None, QueryParameter(description="Day of the call; default today at the bank.")
         ] = None,
+        list_id: Annotated[str, QueryParameter(description="List that calls; default a call outside of lists.")] = "",
     ) -> PolicyAnswer:
-        """The rule that excludes the customer, until when, at which hours, and the open lists."""
-        return contact_rules.of(customer_id, day)
+        """The rule that excludes the customer, until when, at which hours, and the open lists with what each may do."""
+        return contact_rules.of(customer_id, day, list_id)

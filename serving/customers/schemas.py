@@ -67,6 +67,7 @@ class OpenList(Struct, frozen=True):
     day: Annotated[str, Meta(description="Planned day of the call.")]
     is_called: Annotated[bool, Meta(description="False if the list holds the customer out.")]
     last_day: Annotated[str, Meta(description="Last day for which the list plans a call.")]
+    may_call: Annotated[bool, Meta(description="Whether calls of this list are allowed on the day asked for.")]
 
 
 class Hours(Struct, frozen=True):
@@ -77,7 +78,7 @@ class Hours(Struct, frozen=True):
 
 
 class PolicyAnswer(Struct, frozen=True):
-    """Whether a customer may be called on a day."""
+    """Whether a customer may be called on a day: by the list that was named, else outside of all lists."""
 
     customer_id: str
     day: dt.date
@@ -90,3 +91,8 @@ class PolicyAnswer(Struct, frozen=True):
     calling_hours: Annotated[Hours | None, Meta(description="Null if the policy declares none, or on a day without.")]
     open_lists: list[OpenList]
     policy: Annotated[dict[str, Any], Meta(description="The rules in force.")]
+
+    @property
+    def callers(self) -> list[OpenList]:
+        """The open lists whose calls are allowed."""
+        return [one for one in self.open_lists if one.may_call]

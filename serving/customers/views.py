@@ -83,16 +83,16 @@ def notices_of(answer: PolicyAnswer) -> list[Notice]:
     """What to know before somebody calls this customer."""
     href = customer_href(answer.customer_id)
     found = []
-    if not answer.may_be_called:
+    if not answer.may_be_called and not answer.callers:
         until = f"A call is possible from {answer.until} on." if answer.until else "No profit overrides that."
         found.append(Notice(WATCH, DO_NOT_CALL, f"{answer.text}. {until}", href, "See the customer"))
     called = [one for one in answer.open_lists if one.is_called]
     held_out = [one for one in answer.open_lists if not one.is_called]
     if called:
         names = ", ".join(f"{one.name} for {one.day}" for one in called)
-        found.append(
-            Notice(WATCH, "On a call list", f"An open list calls this customer: {names}.", href, "See the lists")
-        )
+        only = f" No other call is allowed: {answer.text}." if answer.callers and not answer.may_be_called else ""
+        text = f"An open list calls this customer: {names}.{only}"
+        found.append(Notice(WATCH, "On a call list", text, href, "See the lists"))
     if held_out:
         names = ", ".join(one.name for one in held_out)
         text = f"A call would spoil the comparison of {names}, which holds this customer out."

@@ -13,6 +13,11 @@ from enum import StrEnum
 from typing import Final
 
 
+def window_end(planned: date, days: int) -> date:
+    """Last day on which a subscription counts for a call planned for a day: so many days after it (ADR 0039)."""
+    return planned + timedelta(days=days)
+
+
 class Stage(StrEnum):
     """Where a list stands."""
 
@@ -69,7 +74,7 @@ class ListRecord:
         n_calls: contacts that it calls.
         last_day: last day planned for a call or a held-out customer; None where it is not on record.
         today: day up to which the data is known.
-        window_days: length of the attribution window, whose first day is the planned day of a call.
+        window_days: length of the attribution window, as `window_end` counts it.
         is_exported: whether the calls were exported.
         ended_by: kind of the event that ended it, a key of `ENDED_BY`, or "".
         reason: why somebody ended it.
@@ -97,7 +102,7 @@ class ListRecord:
     def window_ends(self) -> date | None:
         """Last day on which a subscription counts for a call of the list."""
         day = self.last_day or self.last_call
-        return None if day is None else day + timedelta(days=self.window_days - 1)
+        return None if day is None else window_end(day, self.window_days)
 
     @property
     def stage(self) -> Stage:

@@ -7,13 +7,14 @@ distinct for each list and customer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, check_lengths, records_at
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, check_lengths, effective_size, records_at
+from bank_assets.core.campaigns.life import window_end
 from bank_assets.core.economics.call_plan import EXPLORATION, HELD_OUT, REASON_TEXTS, WORTH_CALLING
 from bank_assets.core.economics.suppression import RULE_TEXTS
 from bank_assets.core.quality.intervals import Estimate
@@ -30,8 +31,9 @@ class ListResults:
     """The rows of made lists with what became of them, each array (n,).
 
     `reason`, `probability`, `propensity`, `cost_eur` and `value_eur` are those of the plan, `contact_date` its day of
-    the call, `holdout_share` that of the row's list. `spent_eur` is what the calls that were made cost. `subscribed_on`
-    is the customer's first subscription from the planned day on that was not cancelled, NaT without one.
+    the call, `holdout_share` that of the row's list. `spent_eur` is what the calls that were made cost; `has_outcome`
+    says that one of them taught whether the customer subscribes. `subscribed_on` is the customer's first subscription
+    from the planned day on that was not cancelled, NaT without one.
 
     Raises:
         ValueError: lengths differ, or a customer is both called and held out, or held out of a list without a hold-out.
@@ -47,6 +49,7 @@ class ListResults:
     holdout_share: FloatArray
     is_called: BoolArray
     spent_eur: FloatArray
+    has_outcome: BoolArray
     subscribed_on: DayArray
 
     def __post_init__(self) -> None:
@@ -82,7 +85,7 @@ class ListResults:
     def last_day(self, days: int) -> np.datetime64 | None:
         """Last day of the attribution window of any chosen row; None without one."""
         chosen = self.contact_date[self.is_assigned | self.is_held_out]
-        return None if not len(chosen) else chosen.max() + np.timedelta64(days, "D")
+        return None if not len(chosen) else np.datetime64(window_end(chosen.max().item(), days))
 
     @classmethod
     def joined(cls, parts: Sequence[ListResults]) -> ListResults:
@@ -105,6 +108,19 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class Explored(Calls):
+    """Calls of explorers, and what they taught.
+
+    The `outcomes` among them stand for `stand_for` contacts that were not worth calling, each for the inverse of its
+    propensity, and tell as much as `effective` contacts of equal weight.
+    """
+
+    outcomes: int
+    stand_for: float
+    effective: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOut:
     """What lists came to.
 
@@ -115,7 +131,7 @@ class ReadOut:
 
     planned: int
     made: Calls
-    explored: Calls
+    explored: Explored
     breaches: int
     forecast: Estimate | None
     lift: Lift
@@ -170,7 +186,7 @@ def read_out(rows: ListResults, attribution: Attribution, forecast: Estimate | N
     return ReadOut(
         planned=int(rows.is_assigned.sum()),
         made=made,
-        explored=_calls(rows, is_made & (rows.reason == EXPLORATION), is_subscribed),
+        explored=_explored(rows, is_made & (rows.reason == EXPLORATION), is_subscribed),
         breaches=int((rows.is_held_out & rows.is_called).sum()),
         forecast=forecast,
         lift=lift,
@@ -207,3 +223,9 @@ def _calls(rows: ListResults, at: BoolArray, is_subscribed: BoolArray) -> Calls:
     first = subscribed[np.unique(rows.person[subscribed], return_index=True)[1]]  # one subscription, whatever the calls
     cost = float(rows.spent_eur[at].sum())
     return Calls(int(at.sum()), len(first), cost, float(rows.value_eur[first].sum()) - cost)
+
+
+def _explored(rows: ListResults, at: BoolArray, is_subscribed: BoolArray) -> Explored:
+    weights = 1.0 / rows.propensity[at & rows.has_outcome]
+    calls = asdict(_calls(rows, at, is_subscribed))
+    return Explored(**calls, outcomes=len(weights), stand_for=float(weights.sum()), effective=effective_size(weights))

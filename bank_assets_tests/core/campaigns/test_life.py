@@ -6,7 +6,7 @@ import pytest
 
 from bank_assets.core.campaigns.life import ALLOWED, Action, LifeError, ListRecord, Stage
 
-LAST, LATER, END = date(2010, 11, 20), date(2010, 12, 1), date(2010, 12, 19)
+LAST, LATER, END = date(2010, 11, 20), date(2010, 12, 1), date(2010, 12, 20)
 
 
 def record(**facts):
@@ -26,14 +26,14 @@ CASES = [
     (
         {"n_reported": 10},
         Stage.OUTCOMES_ARRIVING,
-        "Deliver the subscriptions up to 2010-12-19; so far they are known for no day.",
+        "Deliver the subscriptions up to 2010-12-20; so far they are known for no day.",
     ),
     (
         {"n_reported": 10, "last_day": None, "last_call": date(2010, 11, 25), "subscriptions_until": END},
         Stage.OUTCOMES_ARRIVING,
-        "Deliver the subscriptions up to 2010-12-24; they are known up to 2010-12-19.",
+        "Deliver the subscriptions up to 2010-12-25; they are known up to 2010-12-20.",
     ),
-    ({"n_reported": 10, "subscriptions_until": END}, Stage.CLOSED, "all subscriptions up to 2010-12-19 are known"),
+    ({"n_reported": 10, "subscriptions_until": END}, Stage.CLOSED, "all subscriptions up to 2010-12-20 are known"),
     ({"is_exported": True, "subscriptions_until": END}, Stage.CLOSED, "Read what it brought: all"),
     ({"n_reported": 1, "ended_by": "list.closed", "reason": "strike"}, Stage.CLOSED, "It was closed early: strike"),
     ({"ended_by": "list.withdrawn", "reason": "wrong file"}, Stage.WITHDRAWN, "It was withdrawn: wrong file"),

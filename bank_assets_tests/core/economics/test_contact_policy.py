@@ -128,6 +128,13 @@ def test_no_customer_is_contacted_against_the_policy_by_overlapping_lists(n_cont
     assert set(breaches(RANDOM, called).values()) == {0}
 
 
+def test_two_lists_that_open_and_end_on_the_same_days_are_two():
+    person, days = np.array(["k", "k"]), np.array([MONDAY, MONDAY], "datetime64[D]")
+    none = PersonDays(person[:0], days[:0], days[:0])
+    called = ContactHistory(none, none, none, PersonDays(person, days, days + 7))
+    assert breaches(RANDOM, called)["on_another_list"] == 1
+
+
 @pytest.mark.parametrize(
     ("enforced", "rule"),
     [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from bank_assets.core.campaigns.life import ListRecord, Stage
 from bank_assets.core.quality.intervals import Estimate
 from bank_assets.core.quality.read_out import Attribution, ListResults, read_out
 
@@ -36,6 +38,7 @@ def a_list(counts=(800, 100, 100, 0, 0), subscribed=(90, 10, 4, 0, 0), share=0.1
         holdout_share=np.full(n, share),
         is_called=is_called,
         spent_eur=np.where(is_called, 5.0, 0.0),
+        has_outcome=is_called,
         subscribed_on=np.where(order < np.repeat(subscribed, counts), DAY, NEVER),
     )
 
@@ -46,9 +49,30 @@ def test_a_read_out_counts_calls_money_and_what_exploration_brought():
     assert (answer.planned, answer.breaches, answer.is_as_forecast) == (900, 0, True)
     assert (made.calls, made.subscriptions, made.cost_eur, made.profit_eur) == (900, 100, 4_500.0, 500.0)
     assert (explored.calls, explored.subscriptions, explored.cost_eur, explored.profit_eur) == (100, 10, 500.0, 0.0)
+    assert (explored.outcomes, round(explored.effective, 9)) == (100, 100)
     assert answer.lift.subscriptions.value == pytest.approx(100 - 900 * 0.04)
     assert answer.lift.profit_eur.value == pytest.approx(50 * 64 - 4_500)
     assert not answer.ratio.is_broken
+
+
+def test_explored_calls_teach_by_their_outcomes_for_the_inverse_of_their_propensity():
+    one = a_list((0, 100, 0, 0, 0), (0, 10, 0, 0, 0))
+    uneven = replace(one, propensity=np.where(np.arange(100) < 50, 0.1, 0.4), has_outcome=np.arange(100) % 2 == 0)
+    explored = read_out(uneven, COVERED).explored
+    assert (explored.calls, explored.outcomes) == (100, 50)
+    assert explored.stand_for == pytest.approx(25 * 10 + 25 * 2.5)
+    assert explored.effective == pytest.approx(312.5**2 / (25 * 100 + 25 * 6.25))
+    nobody = read_out(replace(uneven, has_outcome=np.zeros(100, bool)), COVERED).explored
+    assert (nobody.outcomes, nobody.stand_for, nobody.effective) == (0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("days", [1, 30, 366])
+def test_a_list_closes_on_the_day_on_which_it_can_be_read_out(days):
+    planned = a_list().last_day(days).item()
+    record = ListRecord(n_calls=900, last_day=DAY.item(), today=planned, window_days=days, is_exported=True)
+    for known in (planned - timedelta(days=1), planned):
+        is_closed = replace(record, subscriptions_until=known).stage is Stage.CLOSED
+        assert is_closed is (read_out(a_list(), Attribution(days, np.datetime64(known))).everyone is not None)
 
 
 def test_calling_everyone_is_estimated_for_whom_no_rule_excludes():

@@ -8,14 +8,14 @@ import pytest
 
 from bank_assets.contract.feeds import Disposition, Subscription
 from bank_assets.contract.uci import UCI
-from bank_assets.ledger import campaigns, feeds
+from bank_assets.ledger import campaigns, events, feeds
 from bank_assets.ledger.blocks import ListRows
 from bank_assets.ledger.campaigns import CampaignList
-from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets_tests.serving.campaigns.lists import make_list, rows_of
 from bank_assets_tests.world.demo_home import HTMX, soup_of
-from serving.campaigns.read_out import ReadOuts
-from serving.campaigns.read_out_views import read_out_view
+from serving.campaigns.read_out import NOT_YET, REPLACED, WITHDRAWN, ReadOuts, Report
+from serving.campaigns.read_out_views import read_out_view, report_view
 from serving.champion.champion import ChampionStore
 from serving.web.problems import NotFoundError
 
@@ -34,12 +34,12 @@ def read_outs(ledger, tmp_path):
     return ReadOuts(ledger, ChampionStore(tmp_path, UCI), days=30, not_reached_share=0.2, spontaneous_share=0.0)
 
 
-def kept(ledger, list_id="l-1", *, called=270, held_out=30, share=0.1):
+def kept(ledger, list_id="l-1", *, called=270, held_out=30, share=0.1, explored=0, day=DAY, revises=None):
     """A list on record that calls the first contacts and holds out the others; a contact `c-…` is of customer `k-…`."""
     n = called + held_out
     decided = {
-        "contact_date": [DAY] * n,
-        "reason": ["worth_calling"] * called + ["held_out"] * held_out,
+        "contact_date": [day] * n,
+        "reason": ["worth_calling"] * (called - explored) + ["exploration"] * explored + ["held_out"] * held_out,
         "decision": ["call"] * called + ["do_not_call"] * held_out,
         "probability": [0.3 + (row % 7) / 100 for row in range(n)],
         "propensity": [1.0 - share] * n,
@@ -50,14 +50,15 @@ def kept(ledger, list_id="l-1", *, called=270, held_out=30, share=0.1):
     forecast = {"profit_eur": {"expected": 2_700.0, "low": 2_000.0, "high": 3_400.0, "level": 0.9}}
     made = CampaignList(
         id=list_id, actor="ana", name="spring", model_version="1", model_digest="d", economics={}, content_digest="d",
-        request={"holdout_share": share}, summary={"forecast": forecast},
+        request={"holdout_share": share, "first_day": day, "last_day": day}, summary={"forecast": forecast},
+        revises=revises,
     )  # fmt: skip
     facts = {"f1_threshold": 0.3}
     return campaigns.keep_list(ledger, made, ListRows(*ids, {"age": [40] * n}, decided), facts)
 
 
-def called(ledger, rows, disposition="refused", list_id="l-1", day="04"):
-    reports = [Disposition(f"c-{list_id}-{row}", disposition, f"2010-05-{day}T10:00:00.000000Z") for row in rows]
+def called(ledger, rows, disposition="refused", list_id="l-1", day="04", month="05"):
+    reports = [Disposition(f"c-{list_id}-{row}", disposition, f"2010-{month}-{day}T10:00:00.000000Z") for row in rows]
     feeds.record_dispositions(ledger, reports, actor="dialer", source="api")
 
 
@@ -111,14 +112,68 @@ def test_calls_to_held_out_customers_are_breaches(ledger, read_outs):
 def test_lists_are_pooled_once_their_window_is_covered(ledger, read_outs):
     for list_id in ("l-1", "l-2", "l-3"):
         kept(ledger, list_id)
-    assert read_outs.pooled(read_outs.lists()) == ([], None)
+    assert read_outs.report() == Report([], {}, None)
     for list_id in ("l-1", "l-2"):
         called(ledger, range(270), list_id=list_id)
         booked(ledger, [*range(80), 275], list_id=list_id)
-    chosen, pooled = read_outs.pooled(read_outs.lists())
-    assert sorted(one.id for one in chosen) == ["l-1", "l-2"]  # nobody called by the third
-    assert (pooled.lift.called, pooled.lift.held_out) == (540, 60)
-    assert pooled.lift.subscriptions.value == pytest.approx(160 - 540 * 2 / 60)
+    for number in range(51):  # made later, by which nobody called
+        kept(ledger, f"m-{number}", called=2, held_out=0)
+    found = read_outs.report()
+    assert [one.id for one, _ in found.lists] == ["l-2", "l-1"]
+    assert (found.pooled.lift.called, found.pooled.lift.held_out) == (540, 60)
+    assert found.pooled.lift.subscriptions.value == pytest.approx(160 - 540 * 2 / 60)
+
+
+def test_the_report_says_which_lists_are_not_pooled(ledger, read_outs):
+    for list_id in ("l-1", "l-2", "l-3", "l-5"):
+        kept(ledger, list_id, revises="l-2" if list_id == "l-3" else None)
+        called(ledger, range(270), list_id=list_id)
+        booked(ledger, range(80), list_id=list_id)
+    kept(ledger, "l-4", day="2010-06-20")
+    called(ledger, range(10), list_id="l-4", day="20", month="06")
+    with writing(ledger) as connection:
+        events.append(connection, kind="list.withdrawn", subject="l-5", content={"reason": "strike"}, actor="ana")
+    found = read_outs.report()
+    assert found.apart == {"l-2": REPLACED, "l-4": NOT_YET, "l-5": WITHDRAWN}
+    assert found.pooled.lift.called == 540
+    view = report_view(found, 30)
+    assert view.pool.startswith("Pooled: 2 of the 5 lists made and called within 365 days. Left out: 1 ")
+    assert (view.pooled.heading, len(view.lists)) == ("2 lists together", 5)
+
+
+def test_a_report_or_a_subscription_changes_only_the_read_outs_that_it_concerns(ledger, read_outs, monkeypatch):
+    for list_id in ("l-1", "l-2"):
+        kept(ledger, list_id)
+        called(ledger, range(270), list_id=list_id)
+        booked(ledger, range(80), list_id=list_id)
+    computed, results = [], ReadOuts._results
+    monkeypatch.setattr(
+        ReadOuts, "_results", lambda self, one, attribution: computed.append(one.id) or results(self, one, attribution)
+    )
+    for change, changed in (
+        (lambda: None, ["l-1", "l-2"]),
+        (lambda: None, []),
+        (lambda: called(ledger, [271], list_id="l-1"), ["l-1"]),
+        (lambda: booked(ledger, [81], on_day="2010-07-30"), []),
+        (lambda: booked(ledger, [82], on_day="2010-06-02"), ["l-1", "l-2"]),
+    ):
+        change()
+        computed.clear()
+        for list_id in ("l-1", "l-2"):
+            read_outs.of(list_id)
+        assert computed == changed
+
+
+def test_what_exploration_taught_is_shown(ledger, read_outs):
+    kept(ledger, called=270, explored=20)
+    called(ledger, range(260))
+    called(ledger, range(260, 270), "not_reached")
+    explored = read_outs.of("l-1")[1].explored
+    assert (explored.calls, explored.outcomes) == (20, 10)
+    assert explored.stand_for == pytest.approx(10 / 0.9)
+    tiles = {one.label: one for one in read_out_view("x", read_outs.of("l-1")[1], 30).tiles}
+    assert tiles["What exploration taught"].value == "10"
+    assert tiles["What exploration taught"].note == "effective contacts: 10 outcomes stand for 11 not worth calling"
 
 
 def test_an_unknown_list_and_one_without_rows_say_so(ledger, read_outs):

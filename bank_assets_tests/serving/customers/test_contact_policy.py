@@ -16,6 +16,7 @@ from bank_assets_tests.world.app import csv_of
 from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
 from serving.campaigns.lists import Lists
 from serving.customers.contact_rules import ContactRules
+from serving.customers.views import notices_of
 
 CALLED_ANYWAY = {"value_eur": "50000", "cost_eur": "0.01"}
 HOURS = CallingHours("09:00", "20:00", "Europe/Lisbon", column="job", zones=(("management", "Atlantic/Azores"),))
@@ -46,6 +47,10 @@ def calls(client, location):
     return list(csv.DictReader(io.StringIO(client.get(f"{location}/calls.csv").text)))
 
 
+def asked(client, customer, **params):
+    return client.get(f"/api/v1/customers/{customer}/contact-policy", params={"day": "2010-11-22", **params})
+
+
 AUTUMN, LISBON = [f"k-{n}" for n in range(1, 6)], [f"k-{n}" for n in range(4, 9)]
 
 
@@ -70,9 +75,9 @@ def test_two_lists_call_the_customers_that_they_share_once(client, payload):
     planned = client.post("/api/v1/campaigns/plan", json={"contacts": [contact], "economics": {"value_eur": 50_000}})
     (other,) = planned.json()["not_called"]
     assert (other["reason"], other["until"]) == ("on_another_list", "2010-11-23")
-    answer = client.get("/api/v1/customers/k-4/contact-policy", params={"day": "2010-11-22"}).json()
+    answer = asked(client, "k-4").json()
     assert (answer["may_be_called"], answer["reason"], answer["until"]) == (False, "on_another_list", "2010-11-23")
-    assert {one["name"] for one in answer["open_lists"]} == {"autumn.csv"}
+    assert {(one["name"], one["may_call"]) for one in answer["open_lists"]} == {("autumn.csv", True)}
     free = client.get("/api/v1/customers/k-4/contact-policy", params={"day": "2010-11-23"}).json()
     assert (free["may_be_called"], free["open_lists"]) == (True, [])
 
@@ -84,6 +89,30 @@ def test_two_lists_call_the_customers_that_they_share_once(client, payload):
     shown = client.get("/customers", params={"id": "k-4"}).text
     assert "autumn.csv" in shown
     assert "branch_lisbon.csv" in shown
+
+
+@pytest.mark.parametrize("serving_settings", [{"contact_policy": ContactPolicy(at_most=1, in_days=30)}], indirect=True)
+def test_the_calls_of_a_customer_s_own_list_are_allowed(client, payload):
+    made = make(client, upload(client, payload, "autumn.csv", ["k-1", "k-2"])).rpartition("/")[2]
+    calls(client, f"/campaign/lists/{made}")
+    assert not asked(client, "k-1").json()["may_be_called"]
+    own = asked(client, "k-1", list_id=made).json()
+    assert (own["may_be_called"], own["reason"], own["until"]) == (True, None, None)
+    other = asked(client, "k-3", list_id=made)
+    assert other.status_code == 404
+    assert "expected an open one that calls this customer" in other.json()["detail"]
+    client.post("/api/v1/objections", json={"customer_ids": ["k-2"]})
+    objected = asked(client, "k-2", list_id=made).json()
+    assert (objected["reason"], [one["may_call"] for one in objected["open_lists"]]) == ("suppressed", [False])
+
+
+def test_the_page_of_a_customer_names_the_list_that_may_call(client, payload):
+    services = client.app.state.services
+    make(client, upload(client, payload, "autumn.csv", ["k-1"]))
+    answer = services.contact_rules.of("k-1", dt.date(2010, 11, 22))
+    (notice,) = notices_of(answer)
+    assert notice.title == "On a call list"
+    assert "autumn.csv for 2010-11-22. No other call is allowed: is on another open list." in notice.text
 
 
 def test_a_revision_from_another_file_may_call_the_customers_of_the_list_that_it_replaces(client, payload):
@@ -157,5 +186,4 @@ def test_a_list_says_when_to_call_in_the_time_of_the_customer(client, payload):
     made = make(client, upload(client, payload, "hours.csv", ["k-1"]))
     (row,) = calls(client, made)
     assert (row["call_from"], row["call_until"]) == ("2010-11-22T09:00-01:00", "2010-11-22T20:00-01:00")
-    answer = client.get("/api/v1/customers/k-1/contact-policy", params={"day": "2010-11-22"}).json()
-    assert answer["calling_hours"]["first"].startswith("2010-11-22T09:00")
+    assert asked(client, "k-1").json()["calling_hours"]["first"] == "2010-11-22T09:00-01:00"  # as the list's row says

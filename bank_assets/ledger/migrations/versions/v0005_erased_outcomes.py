@@ -1,6 +1,6 @@
 """Fifth revision: reported outcomes lose their ids in an erasure, which their trigger allows, and nothing else.
 
-Only a trigger changes, so the app of the fourth revision goes on working beside it.
+Subscriptions are also found by day. No column changes, so the app of the fourth revision goes on working beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ _FACTS = ("id", "decision_id", "y", "duration", "arrived_at", "recorded_at", "ac
 
 
 def upgrade() -> None:
-    """Replace the triggers that refuse every update of `outcomes`."""
+    """Replace the triggers that refuse every update of `outcomes`, and add an index."""
+    op.create_index("ix_subscriptions_on_day", "subscriptions", ["on_day"])
     is_postgresql = op.get_bind().dialect.name == "postgresql"
     differs = "IS DISTINCT FROM" if is_postgresql else "IS NOT"
     # A row of the first releases has neither salt nor hash until it is erased.
