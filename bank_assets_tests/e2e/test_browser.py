@@ -257,6 +257,8 @@ def test_everything_works_without_scripts(chromium, address):
     page.select_option("#f-list", "delivered:example.csv")
     page.fill("#f-capacity", "5")
     page.click("#plan-form button")
+    if page.locator("text=Plan its revision").count():  # a list of an earlier test is open
+        page.click("text=Plan its revision")
     page.click("text=Make the call list")
     with page.expect_download() as waiting:
         page.click("text=Download 5 calls")
