@@ -81,7 +81,7 @@ defs: env ## the Dagster definitions load
 	$(BIN)/dg check defs
 
 test-fast: env ## less than 90 s: no Spark, no browser, no server
-	$(BIN)/pytest -q -x -n 2 --dist loadfile -m "not spark and not slow and not e2e and not browser and not postgres and not soak" bank_assets_tests
+	$(BIN)/pytest -q -x -n 2 --dist loadfile --no-loadscope-reorder -m "not spark and not slow and not e2e and not browser and not postgres and not soak" bank_assets_tests
 
 test-unit: env
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not soak" --durations=15 bank_assets_tests
