@@ -42,6 +42,7 @@ def raw_contacts(
         settings.contract,
         now=datetime.now(UTC),
         settle_seconds=config.settle_seconds,
+        lake=settings.tables,
     )
     for refusal in scan.refused:
         context.log.warning("refused %s/%s: %s", refusal.kind, refusal.name, refusal.problem)
