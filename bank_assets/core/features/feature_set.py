@@ -79,7 +79,7 @@ def _refuse_post_contact(contract: Contract, names: tuple[str, ...]) -> None:
 def payload_features(frame: Rows, contract: Contract) -> dict[str, NDArray[Any]]:
     """Return the features that describe the customer."""
     try:
-        numbers = {name: frame[name].astype(np.float64) for name in contract.numeric_columns}
+        numbers = {name: np.asarray(frame[name], np.float64) for name in contract.numeric_columns}
         return numbers | {name: np.asarray(frame[name], dtype=object) for name in contract.category_columns}
     except KeyError:
         missing = [name for name in contract.payload_columns if name not in frame]
