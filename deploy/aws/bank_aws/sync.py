@@ -1,7 +1,4 @@
-"""Copies between bucket and home by DataSync: deliveries in every hour, snapshots and reports out every night.
-
-Snapshots are immutable, so a file once copied never changes.
-"""
+"""Copies between bucket and home by DataSync: deliveries in every hour, reports out every night."""
 
 from __future__ import annotations
 
@@ -63,8 +60,8 @@ class SyncStack(cdk.Stack):
                 "s3:PutObject",
                 "s3:PutObjectTagging",
             ],
-            [f"{bucket}/*"],
-            why="All objects of the one bucket that exists for these copies.",
+            [f"{bucket}/landing/*", f"{bucket}/reports/*"],
+            why="Deliveries and reports, whose names senders and the platform choose.",
         )
         may(bucket_role, ["kms:Decrypt", "kms:GenerateDataKey"], [data.key.key_arn])
         subnet = network.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnets[0]
@@ -119,5 +116,4 @@ class SyncStack(cdk.Stack):
             )
 
         copy("landing", in_bucket("/landing/"), in_files("/landing/"), EVERY_HOUR, "CHANGED")
-        copy("warehouse", in_files("/warehouse/"), in_bucket("/warehouse/"), EVERY_MORNING, "CHANGED")
         copy("reports", in_files("/reports/"), in_bucket("/reports/"), EVERY_MORNING, "CHANGED")
