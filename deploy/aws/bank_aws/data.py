@@ -1,9 +1,9 @@
 """What must not be lost: database, file system, buckets, secrets, and the key that encrypts them.
 
 Tables and the bytes of deliveries are in the bucket `lake` (`BANK_LAKE`, docs/adr/0047). Files are exchanged through
-the bucket `warehouse`: deliveries arrive under `landing/`, reports are copied to `reports/` every night. `BANK_HOME`, which
-stays small, is on the file system (EFS): the register of deliveries has a lock. MLflow's artifacts have a bucket that
-only the MLflow server may use.
+the bucket `warehouse`: deliveries arrive under `landing/` (`BANK_LANDING`), and reports are copied to `reports/` every
+night. `BANK_HOME`, which stays small, is on the file system (EFS): the register of deliveries has a lock. MLflow's
+artifacts have a bucket that only the MLflow server may use.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ class DataStack(cdk.Stack):
         )
         self._lake = self._bucket("Lake", server_access_logs_prefix="lake/", lifecycle_rules=[gone], **encrypted)
         self.lake = f"s3://{self._lake.bucket_name}/lake"
+        self.landing = f"s3://{self.warehouse.bucket_name}/landing"
         self.artifacts = self._bucket("Artifacts", server_access_logs_prefix="artifacts/", **encrypted)
 
     def _make_files(self, network: NetworkStack) -> None:
@@ -163,6 +164,13 @@ class DataStack(cdk.Stack):
             why="All objects of the one bucket of tables and raw bytes, whose names the platform makes.",
         )
         may(role, ["kms:Decrypt", "kms:GenerateDataKey"], [self.key.key_arn])
+
+    def grant_landing(self, role: iam.IRole) -> None:
+        """Let a role read what senders deliver."""
+        bucket = self.export_value(self.warehouse.bucket_arn)
+        may(role, ["s3:ListBucket"], [bucket])
+        why = "Deliveries, whose names senders choose."
+        may(role, ["s3:GetObject"], [f"{bucket}/landing/*"], why=why)
 
     def _make_secrets(self) -> None:
         def made(name: str, description: str, **generator: Any) -> secretsmanager.Secret:

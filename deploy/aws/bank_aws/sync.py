@@ -1,4 +1,4 @@
-"""Copies between bucket and home by DataSync: deliveries in every hour, reports out every night."""
+"""Copies the reports from the home to the bucket by DataSync every night."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from bank_aws.environments import Environment
 from bank_aws.network import NetworkStack
 from bank_aws.permissions import may
 
-EVERY_HOUR = "cron(15 * * * ? *)"
 EVERY_MORNING = "cron(0 5 * * ? *)"
 
 
@@ -60,8 +59,8 @@ class SyncStack(cdk.Stack):
                 "s3:PutObject",
                 "s3:PutObjectTagging",
             ],
-            [f"{bucket}/landing/*", f"{bucket}/reports/*"],
-            why="Deliveries and reports, whose names senders and the platform choose.",
+            [f"{bucket}/reports/*"],
+            why="Reports, whose names the platform makes.",
         )
         may(bucket_role, ["kms:Decrypt", "kms:GenerateDataKey"], [data.key.key_arn])
         subnet = network.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnets[0]
@@ -109,11 +108,10 @@ class SyncStack(cdk.Stack):
                     preserve_deleted_files="PRESERVE",  # a copy never deletes: landing keeps what it had
                     transfer_mode=mode,
                     verify_mode="ONLY_FILES_TRANSFERRED",
-                    posix_permissions="NONE" if "landing" in task else "PRESERVE",
-                    uid="NONE" if "landing" in task else "INT_VALUE",
-                    gid="NONE" if "landing" in task else "INT_VALUE",
+                    posix_permissions="PRESERVE",
+                    uid="INT_VALUE",
+                    gid="INT_VALUE",
                 ),
             )
 
-        copy("landing", in_bucket("/landing/"), in_files("/landing/"), EVERY_HOUR, "CHANGED")
         copy("reports", in_files("/reports/"), in_bucket("/reports/"), EVERY_MORNING, "CHANGED")
