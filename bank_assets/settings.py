@@ -39,6 +39,7 @@ class Settings:
     Attributes:
         home: `BANK_HOME`, the folder that holds all that the platform writes (default `.bank`).
         lake: `BANK_LAKE`, a folder or `s3://bucket/prefix` for tables and raw bytes (default `warehouse` in home).
+        landing_bucket: `BANK_LANDING`, `s3://bucket/prefix` from which deliveries are fetched into `landing` of home.
         source: `BANK_SOURCE`, a CSV path, the address of a database, `uci`, `simulated` or `auto`.
         source_query: `BANK_SOURCE_QUERY`, the table of a database source, or a query.
         source_watermark: `BANK_SOURCE_WATERMARK`, its column that rises with every change; "" pulls all rows each time.
@@ -82,6 +83,7 @@ class Settings:
 
     home: Path = Path(".bank")
     lake: str = ""
+    landing_bucket: str = ""
     source: str = field(default="auto", repr=False)
     source_query: str = ""
     source_watermark: str = ""
@@ -128,6 +130,7 @@ class Settings:
             self,
             home=home,
             lake="",
+            landing_bucket="",
             mlflow_uri=f"sqlite:///{home / 'mlflow.db'}",
             mlflow_artifacts=(home / "mlartifacts").as_uri(),
             ledger_url=f"sqlite:///{home / 'ledger.db'}",
@@ -180,14 +183,12 @@ def _home(env: Mapping[str, str], default: Path) -> Path:
     return home
 
 
-def _lake(env: Mapping[str, str]) -> str:
-    text = env.get(PREFIX + "LAKE", "").strip()
+def _place(env: Mapping[str, str], name: str, expected: str, without: str) -> str:
+    text = env.get(PREFIX + name, "").strip()
     if _BUCKET.fullmatch(text):
         return text.rstrip("/")
-    if "://" in text:
-        raise SettingsError(
-            f"{PREFIX}LAKE: expected a folder or s3://bucket/prefix, found {text!r}; unset it for a folder in the home."
-        )
+    if "://" in text or (text and "folder" not in expected):
+        raise SettingsError(f"{PREFIX}{name}: expected {expected}, found {text!r}; unset it {without}.")
     return str(Path(text).expanduser().absolute()) if text else ""
 
 
@@ -221,7 +222,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     defaults = defaults.at(_home(env, defaults.home))
     return Settings(
         home=defaults.home,
-        lake=_lake(env),
+        lake=_place(env, "LAKE", "a folder or s3://bucket/prefix", "for a folder in the home"),
+        landing_bucket=_place(env, "LANDING", "s3://bucket/prefix", "to use the folder in the home alone"),
         **{name: env.get(PREFIX + name.upper()) or getattr(defaults, name) for name in _AS_GIVEN},
         source_password=secret_text(env, "SOURCE_PASSWORD"),
         pull_cron=_cron(env, defaults.pull_cron),

@@ -69,6 +69,12 @@ def test_tables_are_in_the_home_unless_they_have_a_lake(text, tables):
     assert settings.at(Path("/other")).tables == "/other/warehouse", "a home of its own has tables of its own"
 
 
+def test_deliveries_are_fetched_from_a_bucket_only():
+    assert load_settings({"BANK_LANDING": "s3://bank/landing/"}).landing_bucket == "s3://bank/landing"
+    with pytest.raises(SettingsError, match=r"^BANK_LANDING: expected s3://bucket/prefix, found '/mnt/in'; unset it"):
+        load_settings({"BANK_LANDING": "/mnt/in"})
+
+
 @pytest.mark.parametrize("text", ["s3:///x", "s3://", "gs://b/x", "s3a://b/x", "s3://b/a b", "s3://b/x?y"])
 def test_a_lake_that_is_no_place_is_refused(text):
     with pytest.raises(SettingsError, match=r"^BANK_LAKE: expected a folder or s3://bucket/prefix, found .*; unset it"):

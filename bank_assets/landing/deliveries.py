@@ -21,6 +21,7 @@ from bank_assets.landing.contract_in_use import check_contract, record_contract
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.folders import WITHDRAWALS, Found, look, readable
 from bank_assets.landing.formats import DeliveryUnreadable, content_of
+from bank_assets.landing.from_bucket import fetch, forget
 from bank_assets.landing.header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
 from bank_assets.landing.raw_objects import RawObjects, in_lake
 from bank_assets.landing.refusals import left_files, left_reason, remember_left, set_aside, stored_object
@@ -37,7 +38,7 @@ from bank_assets.landing.withdrawals import read_withdrawals
 from bank_assets.store.atomic_files import remove_leftovers, temporary_beside, write_atomic
 from bank_assets.store.lake_of_home import check_lake
 from bank_assets.store.locks import locked
-from bank_assets.store.places import Place, place_of
+from bank_assets.store.places import BucketPath, Place, place_of
 
 _LOG: Final = logging.getLogger(__name__)
 _COMMIT_SECONDS: Final = 1.0  # a killed scan of many files loses this much work
@@ -227,12 +228,14 @@ def register_deliveries(
     settle_seconds: float,
     kinds: Collection[str] = KINDS,
     lake: str | Place | None = None,
+    bucket: str = "",
 ) -> RegisterResult:
     """Register every complete file of the landing folders; idempotent, and one process at a time.
 
     The bytes are stored before the manifest names them, and the cache is written last, so a process that is killed
     costs one repeated scan. A file touched less than `settle_seconds` before `now` counts as incomplete; 0 accepts all
     files, for senders that rename finished files into place. Bytes go to the lake; without one, to the home's own.
+    What senders put into `bucket` is fetched into the landing folder before.
 
     Raises:
         ValueError: `now` has no time zone.
@@ -249,13 +252,16 @@ def register_deliveries(
         remove_leftovers(raw_root(warehouse) / "objects")
         scan, committed = _Scan(landing, objects, contract, now), time.monotonic()
         try:
+            source = place_of(bucket)
+            fetched = fetch(source, landing, warehouse, kinds) if isinstance(source, BucketPath) else set()
             for found in look(landing, kinds):
-                scan.take(found, settle_seconds)
+                scan.take(found, 0 if found.key in fetched else settle_seconds)
                 if time.monotonic() - committed > _COMMIT_SECONDS:
                     scan.commit()
                     committed = time.monotonic()
         finally:
             scan.commit()
         scan.finish(kinds)
+        forget(landing, fetched, [*(one.key for one in scan.found.new), *scan.found.unchanged])
         record_contract(warehouse, contract)
     return scan.found

@@ -47,6 +47,7 @@ def register(settings: Settings, engine: Engine, kinds: Sequence[str]) -> Regist
         settle_seconds=settings.settle_seconds,
         kinds=kinds,
         lake=settings.tables,
+        bucket=settings.landing_bucket,
     )
     recorded = record_feeds(settings.landing, settings.warehouse, settings.contract, engine, now, settings.tables)
     found.recorded.extend(recorded)
@@ -148,7 +149,7 @@ def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
     Raises:
         LandingError: the landing folder cannot be read.
     """
-    if not landing_is_missing(settings.landing):
+    if not landing_is_missing(settings.landing, settings.landing_bucket):
         register(settings, engine, KINDS)
     delivered = delivered_months(settings.warehouse)
     if not delivered:

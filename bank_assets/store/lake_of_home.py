@@ -54,6 +54,11 @@ def check_lake(warehouse: Path, lake: str | Place) -> None:
             f"each other's tables. Give each its own folder or prefix; if this home takes the other's place, "
             f"remove {place / NAME}."
         )
+    if ours is None and (warehouse / "raw" / "manifest.jsonl").is_file() and not (place / "raw" / "objects").is_dir():
+        raise LakeError(
+            f"{place}: expected the tables and the delivered text of this home, found none; they are in {warehouse}. "
+            f"Stop the processes, copy that folder there, and start again, or unset BANK_LAKE."
+        )
     identity = _Identity(ours.id if ours else uuid.uuid4().hex, str(place))
     if found is None:
         with explained(place, f"write {NAME}"):

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from bank_assets.landing.raw_objects import in_lake
 from bank_assets.store.lake_of_home import LakeError, check_lake
 from bank_assets.store.places import WarehouseError
 from bank_assets_tests.landing.landing_home import CONTENT, NOW, UCI, Home, contact, register_deliveries
@@ -52,6 +53,18 @@ def test_a_lake_that_moved_is_known_again(home, lake):
     check_lake(home, moved)
     lake.rename(lake.with_name("gone"))
     check_lake(home, moved)
+
+
+def test_a_home_with_deliveries_moves_to_a_lake_by_a_copy(tmp_path):
+    home, lake = Home(tmp_path), tmp_path / "lake"
+    home.put("a.csv")
+    home.register()
+    with pytest.raises(LakeError, match=r"found none; they are in .*warehouse. Stop .*copy that folder there"):
+        check_lake(home.warehouse, lake)
+    shutil.copytree(home.warehouse, lake)
+    check_lake(home.warehouse, lake)
+    (delivery,) = in_lake(lake, home.month())
+    assert delivery.path.read_bytes() == CONTENT
 
 
 def test_two_homes_do_not_share_a_lake(tmp_path, lake):
