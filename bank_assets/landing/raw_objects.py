@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from bank_assets.landing.register import Delivery, object_path
 from bank_assets.store.atomic_files import publish_if_changed, replacing
 from bank_assets.store.campaign_files import FOLDER
-from bank_assets.store.places import BucketPath, Place, place_of
+from bank_assets.store.places import BucketPath, Place, place_of, put
 
 _CHUNK_BYTES: Final = 8 << 20
 
@@ -48,10 +48,8 @@ class RawObjects:
     def _copy(self, source: Path, target: Place, delivery: Delivery) -> None:
         if target.is_file() and target.stat().st_size == delivery.size_bytes:
             return
-        with source.open("rb") as content:
-            if isinstance(target, BucketPath):
-                with target.open("wb") as stream:
-                    shutil.copyfileobj(content, stream, _CHUNK_BYTES)
-            else:
-                with replacing(target) as stream:
-                    shutil.copyfileobj(content, stream, _CHUNK_BYTES)
+        if isinstance(target, BucketPath):
+            put(source, target)
+        else:
+            with source.open("rb") as content, replacing(target) as stream:
+                shutil.copyfileobj(content, stream, _CHUNK_BYTES)

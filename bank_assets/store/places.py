@@ -169,6 +169,12 @@ def arrow(place: Place) -> tuple[str, FileSystem | None]:
     return (str(place), None) if isinstance(place, Path) else (place.key, bucket_store())
 
 
+def put(source: Path, target: BucketPath) -> None:
+    """Copy a file of this machine into a bucket, a block at a time."""
+    with source.open("rb") as content, target.open("wb") as stream:
+        shutil.copyfileobj(content, stream, _CHUNK_BYTES)
+
+
 def remove_tree(place: Place) -> None:
     """Remove a place and all in it, as far as that is possible."""
     if isinstance(place, Path):
