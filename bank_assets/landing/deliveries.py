@@ -253,7 +253,7 @@ def register_deliveries(
         scan, committed = _Scan(landing, objects, contract, now), time.monotonic()
         try:
             source = place_of(bucket)
-            fetched = fetch(source, landing, warehouse, kinds) if isinstance(source, BucketPath) else set()
+            fetched = fetch(source, landing, warehouse, kinds, now) if isinstance(source, BucketPath) else set()
             for found in look(landing, kinds):
                 scan.take(found, 0 if found.key in fetched else settle_seconds)
                 if time.monotonic() - committed > _COMMIT_SECONDS:

@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 from collections.abc import Collection
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +24,11 @@ from bank_assets.store.places import BucketPath, WarehouseError
 
 _LOG: Final = logging.getLogger(__name__)
 _CHUNK_BYTES: Final = 8 << 20
+_TIME_SECONDS: Final = 3.0  # a bucket tells times in seconds, so an object this young may change unnoticed: look again
 _NAME_BYTES: Final = 200  # a temporary file has a longer name
 
 
-def fetch(bucket: BucketPath, landing: Path, warehouse: Path, kinds: Collection[str]) -> set[str]:
+def fetch(bucket: BucketPath, landing: Path, warehouse: Path, kinds: Collection[str], now: datetime) -> set[str]:
     """Fetch what is new in the folders of some kinds; returns what lies in the landing folder now, as `kind/name`.
 
     An object appears whole, so its copy is complete. `raw/fetched.json` remembers what was fetched; without it,
@@ -52,7 +54,8 @@ def fetch(bucket: BucketPath, landing: Path, warehouse: Path, kinds: Collection[
                         continue
                     if known.get(key) != stamp:
                         _copy(source, landing / key, status.st_mtime_ns)
-                        known[key] = stamp
+                        if abs(now.timestamp() - status.st_mtime_ns / 1e9) > _TIME_SECONDS:
+                            known[key] = stamp
                     if (landing / key).exists():
                         there.add(key)
     finally:

@@ -1,8 +1,11 @@
 """Senders put deliveries into a bucket: each change is taken once, and nothing stays in the landing folder."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.from_bucket import fetch
 from bank_assets.landing.register import withdrawals
 from bank_assets.store.places import WarehouseError, place_of
 from bank_assets_tests.landing.landing_home import CONTENT, NOW, UCI, Home
@@ -35,7 +38,7 @@ def test_each_change_of_an_object_is_taken_once(bucket, tmp_path):
     second = look(home, bucket)
     assert [*second.new, *second.refused, *second.unchanged] == [], "what did not change is not fetched again"
 
-    may.write_bytes(CONTENT.replace(b"58", b"59"))
+    may.write_bytes(CONTENT.replace(b"2143", b"21430"))
     assert [one.arrival for one in look(home, bucket).new] == [2]
     (home.warehouse / "raw" / "fetched.json").unlink()
     assert not look(home, bucket).new, "what is fetched again is known"
@@ -44,6 +47,18 @@ def test_each_change_of_an_object_is_taken_once(bucket, tmp_path):
     assert [one.delivery for one in look(home, bucket).withdrawn] == ["contacts/may.csv"]
     look(home, bucket)
     assert len(withdrawals(home.warehouse)) == 1
+
+
+def test_an_object_that_may_change_within_its_second_is_fetched_again(bucket, tmp_path):
+    (june := (bucket := bucket / "apart") / "outcomes" / "june.csv").write_bytes(CONTENT)
+    written = datetime.fromtimestamp(june.stat().st_mtime_ns / 1e9, UTC)
+    kinds, home = ("outcomes",), Home(tmp_path)
+    later = written + timedelta(hours=1)
+    fetched = []
+    for now in (written, later, later):
+        fetched.append(fetch(bucket, home.landing, home.warehouse, kinds, now))
+        (home.landing / "outcomes" / "june.csv").unlink(missing_ok=True)
+    assert fetched == [{"outcomes/june.csv"}, {"outcomes/june.csv"}, set()]
 
 
 def test_a_bucket_that_nobody_made_is_named(bucket, tmp_path):
