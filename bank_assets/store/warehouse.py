@@ -128,6 +128,10 @@ class Warehouse:
         """Make an empty folder for a new snapshot: its identifier, which sorts by time, and its path."""
         return self._table(table).stage()
 
+    def name_for(self, table: str, key: str) -> str:
+        """A name in a staging folder for a file of a key; the folder in it tells other programs the key."""
+        return self._table(table).name_for(key)
+
     def commit(self, table: str, snapshot: str, entries: Mapping[str, StagedEntry]) -> dict[str, Entry]:
         """Make staged files the content of their keys; other keys stay, and on failure the former content does.
 

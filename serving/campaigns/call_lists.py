@@ -18,6 +18,7 @@ from bank_assets.contract.values import value_text
 from bank_assets.core.economics.contact_policy import ContactHistory
 from bank_assets.core.economics.planner import PlanError, PlanSettings
 from bank_assets.core.economics.suppression import CUSTOMER_ID
+from bank_assets.core.features.feature_set import plans_by_day
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.contact_history import newest_event
@@ -180,7 +181,8 @@ class CallListService:
         champion, state = scored.champion, scored.published.state
         known = champion.version, champion.digest, champion.decision, champion.run_id
         facts = facts_of_model(*known, scored.contract, self.code_version)
-        return facts_of_list(facts, champion.decision, state, scored.frame, scored.contact_date, champion.contract)
+        plans = plans_by_day(scored.frame, scored.contact_date, champion.contract)
+        return facts_of_list(facts, champion.decision, state, plans)
 
     def has_file(self, kept: CampaignList) -> bool:
         """True if the file of a list on record is still there."""
