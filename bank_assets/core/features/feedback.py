@@ -114,13 +114,13 @@ def feedback_of(
     """Weigh outcomes by the lists that called their contacts, (n,); `arrived_on` is NaT without an outcome.
 
     Returns the weights and propensities of `Contacts`, and what they rest on. A contact id links a contact to a list;
-    where no list knows it, the person does, "" in `customer_ids` if nobody is named.
+    where no list knows it, the person does, "" in `customer_ids` if nobody is named. `called_by` is the `on_record` of
+    the list that called, "" if none is named.
 
-    The version of a list by which the contact was called counts, if the outcome names it by its `on_record` in
-    `called_by`, (n,), "" where it names none; otherwise the last one that was made before the call. Different lists are
-    drawn independently, so a contact on several that are followed is called with the probability that at least one
-    chooses it. A call by one list is no call by the others: neither made nor due. Contacts from before the first list
-    were called in full. Calls planned before `as_of`, by default up to the last contact, are due in months of contacts.
+    That version of a list counts, else the last one made before the call. Different lists are drawn independently, so
+    a contact on several is called with the probability that at least one chooses it; a call by one is neither made
+    nor due for the others. Contacts from before the first list were called in full. Calls planned before `as_of`, by
+    default up to the last contact, are due in months of contacts.
     """
     has_outcome, n = ~np.isnat(arrived_on), len(contact_ids)
     latest = contact_dates.max() + _DAY if n else np.datetime64("NaT")
@@ -128,7 +128,6 @@ def feedback_of(
     designs = [one for one in designs if one.as_of < today]
     if not designs:
         return None, None, Feedback({Origin.CALLED_IN_FULL: int(has_outcome.sum())})
-    called_by = np.full(n, "", object) if called_by is None else called_by
     listed, is_ambiguous = _Listed.of(contact_ids, contact_dates, customer_ids, called_by, designs)
     months, month = np.unique(contact_dates.astype("datetime64[M]")), listed.called_on.astype("datetime64[M]")
     due = listed.is_called & ~listed.is_by_another & (listed.called_on < today) & np.isin(month, months)
@@ -189,7 +188,7 @@ class _Listed:
         contact_ids: NDArray[Any],
         contact_dates: DayArray,
         customer_ids: NDArray[Any] | None,
-        called_by: NDArray[Any],
+        called_by: NDArray[Any] | None,
         designs: Sequence[ListDesign],
     ) -> tuple[_Listed, BoolArray]:
         """The rows, and which contacts are on a list by a person who does not identify them, (n,)."""
@@ -216,7 +215,8 @@ class _Listed:
         called_on = np.where(at >= 0, contact_dates[at], column("contact_dates"))
         is_made = np.array([one.as_of for one in ordered])[version] <= called_on
         of_record = np.array([one.on_record for one in ordered], object)[version]
-        is_named = is_made & (at >= 0) & (of_record != "") & (called_by[at] == of_record)
+        named = np.full(len(ids), "", object) if called_by is None else called_by
+        is_named = is_made & (at >= 0) & (of_record != "") & (named[at] == of_record)
         is_by_another = (at >= 0) & ~is_named & np.isin(at, at[is_named])
         rows = np.flatnonzero(is_made)[::-1]
         rows = rows[np.argsort(~is_named[rows], kind="stable")]
