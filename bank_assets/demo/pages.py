@@ -54,8 +54,8 @@ class CampaignPages:
         token = self._form("/campaign", "/campaign/upload")["_csrf_token"]
         at, _ = self._send("/campaign/upload", *_multipart({"_csrf_token": token}, name, content))
         chosen = {"list": parse_qs(urlsplit(at).query)["list"][0], "holdout_pct": f"{holdout_pct:g}"}
-        explored = days * int(self._form(f"/campaign?{urlencode(chosen)}", MAKE)["learning_calls"])
-        form = urlencode(self._form(f"/campaign?{urlencode({**chosen, 'learning_calls': explored})}", MAKE))
+        fewest = days * int(self._form(f"/campaign?{urlencode(chosen)}", MAKE)["learning_calls"])
+        form = urlencode(self._form(f"/campaign?{urlencode({**chosen, 'learning_calls': fewest})}", MAKE))
         at, _ = self._send(MAKE, form.encode(), "application/x-www-form-urlencoded")
         path = urlsplit(at).path
         calls = self._rows(f"{path}/calls.csv")

@@ -114,13 +114,11 @@ def feedback_of(
     """Weigh outcomes by the lists that called their contacts, (n,); `arrived_on` is NaT without an outcome.
 
     Returns the weights and propensities of `Contacts`, and what they rest on. A contact id links a contact to a list;
-    where no list knows it, the person does, "" in `customer_ids` if nobody is named. `called_by` is the `on_record` of
-    the list that called, "" if none is named.
-
-    That version of a list counts, else the last one made before the call. Different lists are drawn independently, so
-    a contact on several is called with the probability that at least one chooses it; a call by one is neither made
-    nor due for the others. Contacts from before the first list were called in full. Calls planned before `as_of`, by
-    default up to the last contact, are due in months of contacts.
+    where no list knows it, the person does, "" in `customer_ids` if nobody is named. The version that called counts, by
+    its `on_record` in `called_by`, "" if unknown, else the last one made before the call. Different lists are drawn
+    independently, so a contact on several is called with the probability that at least one chooses it; a call by one
+    is neither made nor due for the others. Contacts from before the first list were called in full. Calls planned
+    before `as_of` are due, by default all up to the last contact.
     """
     has_outcome, n = ~np.isnat(arrived_on), len(contact_ids)
     latest = contact_dates.max() + _DAY if n else np.datetime64("NaT")
@@ -129,8 +127,7 @@ def feedback_of(
     if not designs:
         return None, None, Feedback({Origin.CALLED_IN_FULL: int(has_outcome.sum())})
     listed, is_ambiguous = _Listed.of(contact_ids, contact_dates, customer_ids, called_by, designs)
-    months, month = np.unique(contact_dates.astype("datetime64[M]")), listed.called_on.astype("datetime64[M]")
-    due = listed.is_called & ~listed.is_by_another & (listed.called_on < today) & np.isin(month, months)
+    due = listed.due(today, contact_dates)
     made = due & (listed.at >= 0) & has_outcome[listed.at]
     is_followed = (listed.at >= 0) & _followed(listed, due, made, len(designs))[listed.version]
 
@@ -181,6 +178,11 @@ class _Listed:
     is_called: BoolArray
     is_explored: BoolArray
     is_by_another: BoolArray
+
+    def due(self, today: np.datetime64, contact_dates: DayArray) -> BoolArray:
+        """Calls that should have been made, in months of contacts."""
+        month, months = self.called_on.astype("datetime64[M]"), np.unique(contact_dates.astype("datetime64[M]"))
+        return self.is_called & ~self.is_by_another & (self.called_on < today) & np.isin(month, months)
 
     @classmethod
     def of(
