@@ -81,7 +81,15 @@ class Services:
         designs = ListDesigns(platform.warehouse, platform.feedback)
         self.personal_data = personal_data(settings, self.ledger)
         self.call_lists = CallListService(
-            self.ledger, self.suppressions, files, lists, nightly, designs, self.payloads, settings.code_version
+            self.ledger,
+            self.suppressions,
+            files,
+            lists,
+            nightly,
+            designs,
+            self.payloads,
+            settings.code_version,
+            platform.landing,
         )
         self.lists = Lists(self.ledger, self.store, self.call_lists, platform.contact_policy, platform.attribution_days)
         self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)
