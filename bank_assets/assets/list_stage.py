@@ -15,34 +15,47 @@ from bank_assets.landing.register import Delivery
 from bank_assets.spark.scoring import ReadList, read_list
 from bank_assets.spark.workers import Workers
 from bank_assets.store.lineage import BATCH
+from bank_assets.store.places import BucketPath, Place, put
 from bank_assets.store.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
 class StagedList:
-    """Where tasks write: files of scores, and what lies between two passes."""
+    """Where tasks write: files of scores, and what lies between two passes.
+
+    Attributes:
+        root: the folder of both. The keys of rows are mapped into memory between passes, so if the lake is a bucket, it
+            is one of the home.
+        target: the staging folder in the lake.
+    """
 
     snapshot: str
     root: Path
     folder: Path
     scratch: Path
+    target: Place
 
     def names(self, files: Sequence[Path]) -> tuple[str, list[str]]:
         """The snapshot, and files relative to it, ready to be committed; the scratch is gone then."""
         shutil.rmtree(self.scratch, ignore_errors=True)
-        return self.snapshot, [one.relative_to(self.root).as_posix() for one in files]
+        names = [one.relative_to(self.root).as_posix() for one in files]
+        if isinstance(self.target, BucketPath):
+            for file, name in zip(files, names, strict=True):
+                put(file, self.target / name)
+        return self.snapshot, names
 
 
 @contextmanager
 def staged_list(store: Warehouse, name: str) -> Iterator[StagedList]:
     """Stage the scores of a campaign; what was not committed is removed in the end."""
-    snapshot, root = store.staging(BATCH.name)
+    snapshot, target = store.staging(BATCH.name)
+    root = target if isinstance(target, Path) else store.home / "list_parts" / snapshot
     folder = (root / store.name_for(BATCH.name, name)).parent
     with discarding(store, [(BATCH.name, snapshot)]):
         try:
-            yield StagedList(snapshot, root, folder, root / "_parts")
+            yield StagedList(snapshot, root, folder, root / "_parts", target)
         finally:
-            shutil.rmtree(root / "_parts", ignore_errors=True)
+            shutil.rmtree(root / "_parts" if root == target else root, ignore_errors=True)
 
 
 def readable_list(

@@ -237,7 +237,7 @@ def call_list(
         learning=settings.learning,
         policy=settings.contact_policy,
     )
-    files, designs = CallListFiles(settings.reports / CALL_LISTS), ListDesigns(warehouse.root, settings.feedback)
+    files, designs = CallListFiles(settings.reports / CALL_LISTS), ListDesigns(warehouse.home, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
     as_of, delivered = published.as_of if published else "", latest_campaigns(settings.warehouse)
     listed = {name: entry.metadata.get("scores") for name, entry in warehouse.manifest(LIST.name).items()}
