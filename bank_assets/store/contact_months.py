@@ -26,7 +26,7 @@ from bank_assets.store.lineage import CONTACTS
 from bank_assets.store.warehouse import Warehouse
 
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
-_REPORT: Final = ("contact_id", "is_subscribed", "arrived_on")
+_REPORT: Final = ("contact_id", "is_subscribed", "arrived_on", "list_id")
 SLICE_ROWS: Final = 200_000
 _NEVER: Final = np.datetime64("NaT", "D")
 
@@ -36,7 +36,8 @@ class StoredMonth:
     """The contacts of a month in time order with what is known of their outcomes, each array (n,).
 
     `table` has `contact_id`, `contact_date` and the columns asked for. `arrived_on` is NaT without an outcome,
-    `corrected_on` NaT unless another outcome was known before the latest. `weights` and `propensity` are as in
+    `corrected_on` NaT unless another outcome was known before the latest. `called_by` names the list that called,
+    "" where no report does. `weights` and `propensity` are as in
     `core.features.contacts.Contacts`.
     """
 
@@ -45,6 +46,7 @@ class StoredMonth:
     arrived_on: DayArray
     is_subscribed: BoolArray
     corrected_on: DayArray
+    called_by: NDArray[Any]
     weights: FloatArray | None = None
     propensity: FloatArray | None = None
 
@@ -139,8 +141,8 @@ def contact_months(
 
 def _latest(
     ids: pa.ChunkedArray, reports: Sequence[pa.Table], as_of: np.datetime64 | None
-) -> tuple[DayArray, BoolArray, DayArray]:
-    """Day of arrival, outcome and day of correction of the latest report of each contact, (n,)."""
+) -> tuple[DayArray, BoolArray, DayArray, NDArray[Any]]:
+    """Day of arrival and outcome of the latest report of each contact, day of correction, and its list, (n,)."""
     known = pa.concat_tables(reports, promote_options="permissive")
     at = pc.index_in(known.column("contact_id"), value_set=ids)
     known, at = known.filter(at.is_valid()), at.drop_null().to_numpy()
@@ -155,7 +157,10 @@ def _latest(
     arrived, outcome, corrected = np.full(len(ids), _NEVER), np.zeros(len(ids), bool), np.full(len(ids), _NEVER)
     arrived[at[is_last]], outcome[at[is_last]] = day[is_last], is_subscribed[is_last]
     corrected[at[is_change]] = day[is_change]
-    return arrived, outcome, corrected
+    # What corrects a call need not name the list that the call named.
+    called_by, names = np.full(len(ids), "", object), known.column("list_id").take(pa.array(order))
+    called_by[at[names.is_valid().to_numpy()]] = names.drop_null().to_numpy()
+    return arrived, outcome, corrected, called_by
 
 
 class _Connected(NamedTuple):
@@ -205,11 +210,13 @@ def _superseded(warehouse: Warehouse, months: Sequence[str], hashes: Sequence[ND
 
 def _reports(warehouse: Warehouse, table: str, key: str) -> pa.Table:
     """Outcomes in one key of a table, with the `place` that decides between reports of one day: the later counts."""
-    stored = warehouse.manifest(table)
+    stored, text = warehouse.manifest(table), pa.string()
     if key not in stored or not stored[key].rows:
-        types = (pa.string(), pa.bool_(), pa.date32(), pa.int64())
+        types = (text, pa.bool_(), pa.date32(), text, pa.int64())
         return pa.schema(zip((*_REPORT, "place"), types, strict=True)).empty_table()
     rows = warehouse.read(table, [key], _REPORT)
+    if "list_id" not in rows.column_names:  # delivered, or of an earlier release
+        rows = rows.append_column("list_id", pa.nulls(rows.num_rows, text))
     place = ((OUTCOME_TABLES.index(table) << 16 | list(stored).index(key)) << 40) + np.arange(rows.num_rows)
     return rows.append_column("place", pa.array(place)).filter(rows.column("is_subscribed").is_valid())
 

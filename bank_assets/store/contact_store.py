@@ -178,10 +178,11 @@ class ContactStore:
         if not parts:
             return {}, None
         every: Contacts = records_joined([self.contacts(one) for one in parts])
-        arrived = np.concatenate([one.arrived_on for one in parts])
-        weights, chance, feedback = feedback_of(
-            every.contact_ids, every.contact_dates, arrived, designs, as_of, every.customer_ids
+        arrived, called_by = (
+            np.concatenate([getattr(one, name) for one in parts]) for name in ("arrived_on", "called_by")
         )
+        known = (every.contact_ids, every.contact_dates, arrived)
+        weights, chance, feedback = feedback_of(*known, designs, as_of, every.customer_ids, called_by)
         if weights is None or chance is None:
             return {}, feedback
         ends = np.cumsum([len(one) for one in parts])[:-1]
@@ -191,7 +192,7 @@ class ContactStore:
     def _empty(self, columns: Sequence[str]) -> StoredMonth:
         text = pa.table({name: pa.array([], pa.string()) for name in ("contact_id", *columns)})
         table, days = text.append_column("contact_date", pa.array([], pa.date32())), np.array([], "datetime64[D]")
-        return StoredMonth("", table, days, np.array([], bool), days)
+        return StoredMonth("", table, days, np.array([], bool), days, np.array([], object))
 
 
 def learning_as_of(days: DayArray, open_from: str = "") -> np.datetime64:
