@@ -1,20 +1,24 @@
 """Rows of lists as decisions on record: found, proven, erased; and whatever is changed by hand shows."""
 
+import hashlib
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import msgspec
+import numpy as np
 import pytest
 from sqlalchemy import delete, insert, select, update
 
 from bank_assets.ledger import blocks, decisions, list_rows, outcomes
+from bank_assets.ledger.blocks import NO_ROWS, ListRows
 from bank_assets.ledger.campaign_models import block_rows, list_erasures
 from bank_assets.ledger.campaign_models import list_rows as rows_of_lists
 from bank_assets.ledger.engine import read, writing
 from bank_assets.ledger.merkle import leaf_hash
 from bank_assets.ledger.records import CursorError
 from bank_assets_tests.world.events import events_of
-from bank_assets_tests.world.lists import keep, rows_of
+from bank_assets_tests.world.lists import FACTS, keep, rows_of
 from bank_assets_tests.world.proofs import is_included
 
 
@@ -184,3 +188,19 @@ def test_equal_rows_have_an_equal_digest_whatever_their_salts():
     assert rows_of(5).digest(facts) == rows_of(5).digest(facts)
     others = (rows_of(5), facts), (rows_of(5), {}), (rows_of(5, "d"), facts), (rows_of(4), facts)
     assert len({rows.digest(shared) for rows, shared in others}) == len(others)
+
+
+def test_rows_in_arrays_are_those_in_lists_and_keep_the_digest_of_earlier_releases():
+    listed = rows_of(10)
+    payload, decided = ({n: np.array(c) for n, c in of.items()} for of in (listed.payload, listed.decided))
+    arrays = ListRows(np.array(listed.contact_id), listed.customer_id, payload, decided)
+    parts = (listed.contact_id, listed.customer_id, listed.payload, listed.decided, FACTS)
+    before = hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
+    assert listed.digest(FACTS) == arrays.digest(FACTS) == before
+    assert NO_ROWS.digest({}) == hashlib.sha256(b"[[],[],{},{},{}]").hexdigest()
+    of_lists, of_arrays = (blocks.blocks_of("list", one, FACTS) for one in (listed, arrays))
+    for one, other in zip(of_lists, of_arrays, strict=True):
+        assert not {"records", "leaves", "payload"} & other.__dict__.keys(), "2 KB a row"
+        assert (one.decided, one.payload, one.n_rows) == (other.decided, other.payload, other.n_rows)
+        again = replace(other)
+        assert (again.root, again.payload_hashes) == (other.root, other.payload_hashes)
