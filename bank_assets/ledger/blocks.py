@@ -104,7 +104,7 @@ def _unpacked(parts: Mapping[str, bytes]) -> dict[str, list[Any]]:
     return {name: msgspec.msgpack.decode(zlib.decompress(part), type=list) for name, part in parts.items()}
 
 
-def _objects(columns: Columns) -> list[str]:
+def _objects(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     """Canonical JSON of each row of columns; five times as fast as an encoder that meets each value by itself."""
     names = sorted(columns)
     form = ",".join(f"{json_text(name)}:".replace("%", "%%") + "%s" for name in names)
