@@ -93,8 +93,8 @@ def _taught(found: ReadOut) -> list[Tile]:
     if not explored.calls:
         return []
     outcomes, stand_for = count(explored.outcomes), count(explored.stand_for)
-    note = f"for {stand_for} customers not worth calling; as much as {count(explored.effective)} of equal weight tell"
-    return [Tile("What exploration taught", f"{outcomes} outcomes", note)]
+    weight = f"they tell as much as {count(explored.effective)} of equal weight"
+    return [Tile("What exploration taught", outcomes, f"outcomes for {stand_for} not worth calling; {weight}")]
 
 
 def _effect(lift: Lift) -> list[Tile]:

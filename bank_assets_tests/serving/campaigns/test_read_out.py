@@ -187,9 +187,9 @@ def test_what_exploration_taught_is_shown(ledger, read_outs):
     assert (explored.calls, explored.outcomes) == (20, 10)
     assert explored.stand_for == pytest.approx(10 / 0.9)
     tiles = {one.label: one for one in read_out_view("x", read_outs.of("l-1")[1], 30).tiles}
-    assert tiles["What exploration taught"].value == "10 outcomes"
+    assert tiles["What exploration taught"].value == "10"
     assert tiles["What exploration taught"].note == (
-        "for 11 customers not worth calling; as much as 10 of equal weight tell"
+        "outcomes for 11 not worth calling; they tell as much as 10 of equal weight"
     )
 
 
