@@ -57,7 +57,7 @@ LABEL org.opencontainers.image.title="bank marketing decisions: web app" \
       org.opencontainers.image.created="${CREATED}"
 COPY --from=serving-packages /opt/venv /opt/venv
 # Only the modules of the package that serving imports; bank_assets_tests/deploy/test_dockerfile.py runs the app so.
-COPY bank_assets/__init__.py bank_assets/revision.py bank_assets/settings.py \
+COPY bank_assets/__init__.py bank_assets/environment.py bank_assets/revision.py bank_assets/settings.py \
     /opt/bank/bank_assets/
 COPY bank_assets/contract /opt/bank/bank_assets/contract
 COPY bank_assets/contracts /opt/bank/bank_assets/contracts
@@ -73,8 +73,8 @@ COPY bank_assets/store/__init__.py bank_assets/store/alert_log.py bank_assets/st
     bank_assets/store/bundles.py bank_assets/store/call_lists.py bank_assets/store/campaign_files.py \
     bank_assets/store/contact_history.py bank_assets/store/decision_records.py bank_assets/store/home_json.py \
     bank_assets/store/list_designs.py bank_assets/store/list_exports.py bank_assets/store/list_states.py \
-    bank_assets/store/locks.py bank_assets/store/personal_files.py bank_assets/store/registry.py \
-    bank_assets/store/relocation.py bank_assets/store/standard_webhooks.py /opt/bank/bank_assets/store/
+    bank_assets/store/locks.py bank_assets/store/personal_files.py bank_assets/store/places.py \
+    bank_assets/store/registry.py bank_assets/store/relocation.py bank_assets/store/standard_webhooks.py /opt/bank/bank_assets/store/
 COPY serving /opt/bank/serving
 COPY templates /opt/bank/templates
 COPY deploy/container/entrypoint.py deploy/container/healthcheck.py /opt/bank/deploy/container/

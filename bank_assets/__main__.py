@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import Final
 
 from bank_assets.contract.errors import ContractError
-from bank_assets.settings import SettingsError, load_settings
+from bank_assets.environment import SettingsError
+from bank_assets.settings import load_settings
+from bank_assets.store.places import WarehouseError
 
 COMMANDS: Final = {
     "run": ("bank_assets.commands.run", "land the source and run the main job"),
@@ -38,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments = parser.parse_args(argv)
         logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
         settings = load_settings()
-    except (SettingsError, ContractError) as error:
+    except (SettingsError, ContractError, WarehouseError) as error:
         print(error, file=sys.stderr)
         return 2
     try:

@@ -15,6 +15,7 @@ from bank_assets.resources.deployment import deployment_resources
 from bank_assets.schedules import all_schedules
 from bank_assets.sensors import all_sensors
 from bank_assets.settings import Settings, load_settings
+from bank_assets.store.lake_of_home import check_lake
 
 
 def build_defs(
@@ -23,9 +24,11 @@ def build_defs(
     """Assemble the definitions of a deployment; `resource_overrides` replace resources by name.
 
     Raises:
+        WarehouseError: the lake cannot be reached, or is not that of the home.
         ContractError: the contract contradicts what the home holds.
     """
     deployment = settings or load_settings()
+    check_lake(deployment.warehouse, deployment.tables)
     check_contract(deployment.warehouse, deployment.contract)
     return dg.Definitions(
         assets=with_policies(load_stage_assets()),

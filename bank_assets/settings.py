@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import DEFAULT, load_contract
-from bank_assets.contract.values import NumberError, number_within
-from bank_assets.contract.yaml_tree import file_text
 from bank_assets.core.alerts.routing import Routes, routes_of
 from bank_assets.core.economics.contact_policy import NO_POLICY, ContactPolicy, load_policy
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
@@ -21,24 +19,17 @@ from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudge
 from bank_assets.core.features.contacts import LEARNING_ROWS, MINIMUM_LEARNING_ROWS
 from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
 from bank_assets.core.quality.read_out import ATTRIBUTION_DAYS
+from bank_assets.environment import PREFIX, SettingsError, choice, flag, names, number, read_as, secret_text, whole
 
-PREFIX: Final = "BANK_"
 DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
 DEFAULT_ECONOMICS: Final = Economics.constant(DEFAULT_COST_EUR, DEFAULT_VALUE_EUR)
 # Dagster and MLflow use a path unquoted in the address of a SQLite file, Spark in a list of folders.
 _UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
-_YES, _NO = ("1", "true", "yes", "on", "required"), ("0", "false", "no", "off")
-_WHY: Final = {"LEARNING_ROWS": " (fewer hold too few subscribers to fit a model on)"}
+_BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._=-]+)*/?")
 _AS_GIVEN: Final = (
     "source", "source_query", "source_watermark", "mlflow_uri", "mlflow_artifacts", "ledger_url", "spark_master",
     "spark_memory", "public_url", "ui_url", "revision",
 )  # fmt: skip
-N = TypeVar("N", bound=float | None)
-T = TypeVar("T")
-
-
-class SettingsError(ValueError):
-    """An environment variable has an unusable value; the message names it and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +38,8 @@ class Settings:
 
     Attributes:
         home: `BANK_HOME`, the folder that holds all that the platform writes (default `.bank`).
+        lake: `BANK_LAKE`, a folder or `s3://bucket/prefix` for tables and raw bytes (default `warehouse` in home).
+        landing_bucket: `BANK_LANDING`, `s3://bucket/prefix` from which deliveries are fetched into `landing` of home.
         source: `BANK_SOURCE`, a CSV path, the address of a database, `uci`, `simulated` or `auto`.
         source_query: `BANK_SOURCE_QUERY`, the table of a database source, or a query.
         source_watermark: `BANK_SOURCE_WATERMARK`, its column that rises with every change; "" pulls all rows each time.
@@ -89,6 +82,8 @@ class Settings:
     """
 
     home: Path = Path(".bank")
+    lake: str = ""
+    landing_bucket: str = ""
     source: str = field(default="auto", repr=False)
     source_query: str = ""
     source_watermark: str = ""
@@ -130,10 +125,12 @@ class Settings:
     contract: Contract = field(default_factory=load_contract)
 
     def at(self, home: Path) -> Settings:
-        """The same in another home, with registry, artifacts and ledger in its own files."""
+        """The same in another home, with tables, registry, artifacts and ledger in its own files."""
         return replace(
             self,
             home=home,
+            lake="",
+            landing_bucket="",
             mlflow_uri=f"sqlite:///{home / 'mlflow.db'}",
             mlflow_artifacts=(home / "mlartifacts").as_uri(),
             ledger_url=f"sqlite:///{home / 'ledger.db'}",
@@ -151,8 +148,13 @@ class Settings:
 
     @property
     def warehouse(self) -> Path:
-        """Where Parquet tables live."""
+        """The register of deliveries, the designs of lists and, unless they have a lake elsewhere, the tables."""
         return self.home / "warehouse"
+
+    @property
+    def tables(self) -> str:
+        """Where the tables and the raw bytes of deliveries are: a path or `s3://bucket/prefix`."""
+        return self.lake or str(self.warehouse)
 
     @property
     def reports(self) -> Path:
@@ -165,53 +167,10 @@ class Settings:
         return self.home / "dagster"
 
 
-def number(env: Mapping[str, str], name: str, default: N, low: float, high: float, is_whole: bool = False) -> float | N:
-    """The number of a variable, within its bounds."""
-    if not (text := env.get(PREFIX + name, "")).strip():
-        return default
-    try:
-        return number_within(text, low, high, is_whole=is_whole, is_money=name.endswith("_EUR"))
-    except NumberError as error:
-        without = "none" if default is None else f"the default {default:,.15g}"
-        raise SettingsError(f"{PREFIX}{name}: {error}{_WHY.get(name, '')}; unset it for {without}.") from error
-
-
-def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    """The whole number of a variable, within its bounds."""
-    return int(number(env, name, default, low, high, is_whole=True))
-
-
-def flag(env: Mapping[str, str], name: str, default: bool) -> bool:
-    """The yes or no of a variable."""
-    text = env.get(PREFIX + name, "").strip().lower()
-    if text and text not in _YES + _NO:
-        raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
-    return text in _YES if text else default
-
-
-def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
-    text = env.get(PREFIX + name, "").strip().lower() or default
-    if text not in choices:
-        raise SettingsError(f"{PREFIX}{name}: expected {' or '.join(choices)}, found {text!r}; unset it for {default}.")
-    return text
-
-
 def contract_name(env: Mapping[str, str] = os.environ) -> str:
     """`BANK_CONTRACT` as a process in any folder finds it: a path is absolute."""
     path = Path(name := env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT).expanduser()
     return str(path.absolute()) if path.is_file() else name
-
-
-def _read(name: str, read: Callable[[Any], T], given: object) -> T:
-    try:
-        return read(given)
-    except ValueError as error:
-        raise SettingsError(f"{PREFIX}{name}: {error}") from error
-
-
-def names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """The comma-separated parts of a variable."""
-    return tuple(part.strip() for part in env.get(PREFIX + name, "").split(",") if part.strip())
 
 
 def _home(env: Mapping[str, str], default: Path) -> Path:
@@ -222,6 +181,15 @@ def _home(env: Mapping[str, str], default: Path) -> Path:
             f"take for another path; found {found[0]!r} in {str(home)!r}. Rename the folder."
         )
     return home
+
+
+def _place(env: Mapping[str, str], name: str, expected: str, without: str) -> str:
+    text = env.get(PREFIX + name, "").strip()
+    if _BUCKET.fullmatch(text):
+        return text.rstrip("/")
+    if "://" in text or (text and "folder" not in expected):
+        raise SettingsError(f"{PREFIX}{name}: expected {expected}, found {text!r}; unset it {without}.")
+    return str(Path(text).expanduser().absolute()) if text else ""
 
 
 def _zone(env: Mapping[str, str], default: str) -> str:
@@ -243,23 +211,19 @@ def _cron(env: Mapping[str, str], default: str) -> str:
     raise SettingsError(f"{PREFIX}PULL_CRON: expected five fields like {default!r}, found {text!r}; correct it.")
 
 
-def secret_text(env: Mapping[str, str], name: str) -> str:
-    """A secret, given as it is or as the file that holds it; containers turn the second into the first."""
-    path = env.get(f"{PREFIX}{name}_FILE", "").strip()
-    return _read(f"{name}_FILE", file_text, path).strip() if path else env.get(PREFIX + name, "")
-
-
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment, or from `env`; paths become absolute.
 
     A variable with an unusable value is a SettingsError, which names it and what was expected.
     """
     env = os.environ if env is None else env
-    feedback = _choice(env, "FEEDBACK", FULL, FEEDBACKS)
+    feedback = choice(env, "FEEDBACK", FULL, FEEDBACKS)
     defaults = Settings(learning=USUAL_LEARNING if feedback == CALLED else LearningBudget())
     defaults = defaults.at(_home(env, defaults.home))
     return Settings(
         home=defaults.home,
+        lake=_place(env, "LAKE", "a folder or s3://bucket/prefix", "for a folder in the home"),
+        landing_bucket=_place(env, "LANDING", "s3://bucket/prefix", "to use the folder in the home alone"),
         **{name: env.get(PREFIX + name.upper()) or getattr(defaults, name) for name in _AS_GIVEN},
         source_password=secret_text(env, "SOURCE_PASSWORD"),
         pull_cron=_cron(env, defaults.pull_cron),
@@ -268,9 +232,9 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             number(env, "VALUE_EUR", DEFAULT_VALUE_EUR, 0.01, MAXIMUM_EUR),
         ),
         reject_rate_limit=number(env, "REJECT_RATE_LIMIT", defaults.reject_rate_limit, 0, 1),
-        objective=_choice(env, "OBJECTIVE", defaults.objective, ("profit", "f1")),
-        threshold=_choice(env, "THRESHOLD", defaults.threshold, ("profit", "f1")),
-        search=_choice(env, "SEARCH", defaults.search, ("default", "full")),
+        objective=choice(env, "OBJECTIVE", defaults.objective, ("profit", "f1")),
+        threshold=choice(env, "THRESHOLD", defaults.threshold, ("profit", "f1")),
+        search=choice(env, "SEARCH", defaults.search, ("default", "full")),
         search_minutes=number(env, "SEARCH_MINUTES", defaults.search_minutes, 0.1, 1_440),
         learning_rows=whole(env, "LEARNING_ROWS", defaults.learning_rows, MINIMUM_LEARNING_ROWS, 10**9),
         candidates=names(env, "CANDIDATES"),
@@ -282,11 +246,11 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             whole(env, "LEARNING_MINIMUM", defaults.learning.minimum, 0, 1_000_000),
             number(env, "LEARNING_EUR", None, 0, MAXIMUM_EUR * 1_000),
         ),
-        contact_policy=_read("CONTACT_POLICY", load_policy, env.get(PREFIX + "CONTACT_POLICY", "").strip()),
+        contact_policy=read_as("CONTACT_POLICY", load_policy, env.get(PREFIX + "CONTACT_POLICY", "").strip()),
         attribution_days=whole(env, "ATTRIBUTION_DAYS", defaults.attribution_days, 1, 366),
         timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
-        alert_routes=_read("ALERT_ROUTES", routes_of, names(env, "ALERT_ROUTES")),
+        alert_routes=read_as("ALERT_ROUTES", routes_of, names(env, "ALERT_ROUTES")),
         feedback=feedback,
         quiet_days=number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),
         sensors_running=flag(env, "SENSORS_RUNNING", defaults.sensors_running),
@@ -295,5 +259,5 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         simulated_rows=whole(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 10**10),
         spontaneous_share=number(env, "SPONTANEOUS_SHARE", defaults.spontaneous_share, 0, 1),
         seed=whole(env, "SEED", defaults.seed, 0, 2**31 - 1),
-        contract=_read("CONTRACT", load_contract, env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT),
+        contract=read_as("CONTRACT", load_contract, env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT),
     )

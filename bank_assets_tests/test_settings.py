@@ -9,7 +9,8 @@ from sqlalchemy.engine import make_url
 from bank_assets.__main__ import main
 from bank_assets.contract.errors import ContractError
 from bank_assets.core.economics.exploration import USUAL_LEARNING, LearningBudget
-from bank_assets.settings import SettingsError, load_settings
+from bank_assets.environment import SettingsError
+from bank_assets.settings import load_settings
 
 
 def test_the_objective_is_profit_unless_f1_is_chosen():
@@ -51,6 +52,33 @@ def test_a_learning_set_too_small_to_learn_from_is_refused_with_the_reason(text)
     ):
         load_settings({"BANK_LEARNING_ROWS": text})
     assert load_settings({"BANK_LEARNING_ROWS": "1000"}).learning_rows == 1_000
+
+
+@pytest.mark.parametrize(
+    ("text", "tables"),
+    [
+        ("", "/h/warehouse"),
+        ("/lake/a b", "/lake/a b"),
+        ("s3://bank-lake", "s3://bank-lake"),
+        ("s3://b.1/x/y/", "s3://b.1/x/y"),
+    ],
+)
+def test_tables_are_in_the_home_unless_they_have_a_lake(text, tables):
+    settings = load_settings({"BANK_HOME": "/h", "BANK_LAKE": text})
+    assert settings.tables == tables
+    assert settings.at(Path("/other")).tables == "/other/warehouse", "a home of its own has tables of its own"
+
+
+def test_deliveries_are_fetched_from_a_bucket_only():
+    assert load_settings({"BANK_LANDING": "s3://bank/landing/"}).landing_bucket == "s3://bank/landing"
+    with pytest.raises(SettingsError, match=r"^BANK_LANDING: expected s3://bucket/prefix, found '/mnt/in'; unset it"):
+        load_settings({"BANK_LANDING": "/mnt/in"})
+
+
+@pytest.mark.parametrize("text", ["s3:///x", "s3://", "gs://b/x", "s3a://b/x", "s3://b/a b", "s3://b/x?y"])
+def test_a_lake_that_is_no_place_is_refused(text):
+    with pytest.raises(SettingsError, match=r"^BANK_LAKE: expected a folder or s3://bucket/prefix, found .*; unset it"):
+        load_settings({"BANK_LAKE": text})
 
 
 def test_the_contact_policy_is_a_file(tmp_path):

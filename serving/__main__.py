@@ -13,10 +13,10 @@ from datetime import date
 from typing import Final
 
 from bank_assets.contract.values import NumberError, iso_day, number_within
+from bank_assets.environment import SettingsError
 from bank_assets.landing.contract_in_use import check_contract
 from bank_assets.ledger import accounts, chain, events
 from bank_assets.ledger.engine import LedgerError, open_ledger, opened_ledger, upgrade, writing
-from bank_assets.settings import SettingsError
 from bank_assets.store.personal_files import Erased
 from serving.settings import ServingSettings, load_serving_settings
 

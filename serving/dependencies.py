@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from bank_assets.core.economics.contact_policy import NO_POLICY
 from bank_assets.core.economics.planner import PlanSettings
-from bank_assets.landing.register import latest_of
+from bank_assets.landing.register import latest_of, object_path
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.store import list_designs
 from bank_assets.store.call_lists import FOLDER as CALL_LISTS
@@ -48,8 +48,10 @@ class Services:
     def __init__(self, settings: ServingSettings, registry: Registry | None, is_recording: bool) -> None:
         platform, bundles = settings.platform, settings.bundles
         lists, nightly = CallListFiles(bundles / CALL_LISTS), CallListFiles(platform.reports / CALL_LISTS)
+        folder = platform.warehouse
         files = CampaignFiles(
-            lambda: {name: one.path for name, one in latest_of(platform.warehouse, FOLDER).items()}, bundles / UPLOADS
+            lambda: {name: object_path(folder, one.sha256) for name, one in latest_of(folder, FOLDER).items()},
+            bundles / UPLOADS,
         )
         self.settings = settings
         self.ledger = open_ledger(platform.ledger_url, migrate=False)
@@ -81,7 +83,15 @@ class Services:
         designs = ListDesigns(platform.warehouse, platform.feedback)
         self.personal_data = personal_data(settings, self.ledger)
         self.call_lists = CallListService(
-            self.ledger, self.suppressions, files, lists, nightly, designs, self.payloads, settings.code_version
+            self.ledger,
+            self.suppressions,
+            files,
+            lists,
+            nightly,
+            designs,
+            self.payloads,
+            settings.code_version,
+            platform.landing,
         )
         self.lists = Lists(self.ledger, self.store, self.call_lists, platform.contact_policy, platform.attribution_days)
         self.desk = PlanDesk(self.store, self.call_lists, self.lists, self.planning)

@@ -10,18 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bank_assets.environment import PREFIX, SettingsError, flag, names, number, secret_text, whole
 from bank_assets.revision import git_revision
-from bank_assets.settings import (
-    PREFIX,
-    Settings,
-    SettingsError,
-    flag,
-    load_settings,
-    names,
-    number,
-    secret_text,
-    whole,
-)
+from bank_assets.settings import Settings, load_settings
 from bank_assets.store.standard_webhooks import SignatureError, key_of
 
 SECRET_BYTES: Final = 32

@@ -28,11 +28,10 @@ from bank_assets.reports.drift_words import effects_table
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.settings import Settings
-from bank_assets.spark.profile import rows_of_files, value_counts, value_counts_of_files
+from bank_assets.spark.profile import rows_of_files, value_counts, value_counts_of_files, write_months
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import Derived
-from bank_assets.store.keyed_delta import KEY
 from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES, passed_months, weighing
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import StagedEntry, Warehouse
@@ -78,14 +77,9 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
     staged: dict[str, StagedEntry] = {month: StagedEntry((), derived.fingerprint) for month, derived in due.items()}
     with discarding(store, [(PROFILES.name, snapshot)]):
         if filled:
-            long = _long_table(store, spark.spark_session, filled, contract).withColumn(
-                KEY, f.date_format("contact_date", "yyyy-MM")
-            )
-            # One task writes, because a month has a few thousand counts; none of them passes through the driver.
-            long.coalesce(1).write.mode("append").partitionBy(KEY).parquet(str(folder))
-            for month in filled:
-                files = sorted(str(path.relative_to(folder)) for path in (folder / f"{KEY}={month}").glob("*.parquet"))
-                staged[month] = StagedEntry(tuple(files), due[month].fingerprint)
+            long = _long_table(store, spark.spark_session, filled, contract)
+            for month, files in write_months(long, PROFILES.name, folder).items():
+                staged[month] = StagedEntry(files, due[month].fingerprint)
         store.commit(PROFILES.name, snapshot, staged)
 
 

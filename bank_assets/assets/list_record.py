@@ -12,12 +12,13 @@ from sqlalchemy import Engine
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.planner import PlanSettings
-from bank_assets.landing.campaign_file import Campaign, read_campaign
+from bank_assets.landing.campaign_file import Campaign
 from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import campaigns, list_life
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.contact_history import PIPELINE
 from bank_assets.ledger.ids import new_id
+from bank_assets.spark.list_intake import read_campaign
 from bank_assets.store.call_lists import CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import FOLDER
 from bank_assets.store.decision_records import made_under, rows_of_list

@@ -79,8 +79,9 @@ def ledger_outcomes(
     designs of lists teach nothing.
     Guarantees: late and corrected outcomes keep their arrival date; readers take the latest.
     """
-    record_feeds(settings.landing, settings.warehouse, settings.contract, ledger.engine, datetime.now(UTC))
-    designs = ListDesigns(warehouse.root, settings.feedback)
+    now = datetime.now(UTC)
+    record_feeds(settings.landing, settings.warehouse, settings.contract, ledger.engine, now, settings.tables)
+    designs = ListDesigns(warehouse.home, settings.feedback)
     designs.keep_answers(ledger.engine)
     designs.leave_out_given_up(ledger.engine)
     arrived = outcomes_by_month(ledger.engine, month_of(FIRST_MONTH))

@@ -35,13 +35,15 @@ def raw_contacts(
     Fails when: the landing folder cannot be read or the disk is full.
     """
     started = time.monotonic()
-    landing_is_missing(settings.landing)  # raises if the folder exists and cannot be read
+    landing_is_missing(settings.landing, settings.landing_bucket)  # raises if the folder exists and cannot be read
     scan = register_deliveries(
         settings.landing,
         settings.warehouse,
         settings.contract,
         now=datetime.now(UTC),
         settle_seconds=config.settle_seconds,
+        lake=settings.tables,
+        bucket=settings.landing_bucket,
     )
     for refusal in scan.refused:
         context.log.warning("refused %s/%s: %s", refusal.kind, refusal.name, refusal.problem)

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, planned_calls, scores_of, totals_of
 from bank_assets.assets.list_record import PlannedList, instead_of, is_open, keep, open_lists
+from bank_assets.assets.list_stage import facts_of_reading, readable_list, staged_list
 from bank_assets.assets.materialization import (
     ML_OWNERS,
     OWNERS,
@@ -28,17 +29,16 @@ from bank_assets.assets.materialization import (
     identity,
     reported,
 )
-from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import contract_on_record
 from bank_assets.core.economics.contact_policy import NO_POLICY
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.features.feature_set import named_plans
 from bank_assets.core.model.calibration import Recalibration, recalibrate
 from bank_assets.core.model.scorer import digest_files
-from bank_assets.landing.campaign_file import Campaign, is_due, latest_campaigns, read_campaign
-from bank_assets.landing.register import Delivery
+from bank_assets.landing.campaign_file import is_due, latest_campaigns
 from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.ledger.contact_history import feeds_seq
 from bank_assets.resources.ledger import LedgerResource
@@ -46,11 +46,12 @@ from bank_assets.resources.spark import SparkResource
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.sources.source import open_from
-from bank_assets.spark.scoring import score_campaign
+from bank_assets.spark.scoring import SCORED_SCHEMA, Scoring, plans_of, score_campaign
+from bank_assets.spark.workers import Workers
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import FOLDER as CALL_LISTS
 from bank_assets.store.call_lists import CallListFiles
-from bank_assets.store.campaign_files import campaign_of, plain_name
+from bank_assets.store.campaign_files import plain_name
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_history import ListInQuestion, history_of
 from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months, stored_scores
@@ -182,18 +183,24 @@ def batch_scores(
     def make(due: Wanted) -> None:
         bundle = registry.bundle(champion)
         decision, digest = json.loads(bundle["decision.json"]), digest_files(bundle)
-        called_by, known_then = economics.for_model(decision), AsOfState.from_dict(state.state)
-        known = (known_then, called_by, suppression)
+        called_by, known = economics.for_model(decision), AsOfState.from_dict(state.state)
         run_id, code = decision["training"].get("mlflow_run_id"), git_revision(settings.revision)
         of_model = facts_of_model(champion, digest, decision, run_id, settings.contract, code)
+        contract = contract_on_record(decision.get("contract"))
+        scoring = Scoring(bundle, champion, contract, known, called_by, suppression)
+        facts = {"as_of": state.as_of, "champion": champion, "digest": digest, "calls_from": called_by.calls_from}
+        workers = Workers(lambda: spark.spark_session)
         for name, derived in due.items():
-            campaign = _readable(context, deliveries[name], settings.contract)
-            rows = score_campaign(spark.spark_session, campaign, bundle, champion, *known)
-            facts: dict[str, Any] = {"as_of": state.as_of, "champion": champion, "digest": digest}
-            if len(rows):
-                mix = campaign.frame, campaign.contact_dates, contract_on_record(decision.get("contract"))
-                facts["recorded"] = facts_of_list(of_model, decision, known_then, *mix)
-            derived.commit(rows, {**_read(deliveries[name], campaign), **facts, "calls_from": called_by.calls_from})
+            with staged_list(warehouse, name) as staged:
+                read = readable_list(context, workers, deliveries[name], settings.contract, staged.scratch)
+                made_from = {**facts_of_reading(deliveries[name], read), **facts}
+                if not len(read):
+                    derived.commit(SCORED_SCHEMA.empty_table(), made_from)
+                    continue
+                plans = plans_of(read, contract)
+                recorded = facts_of_list(of_model, decision, known, named_plans(plans, contract))
+                files = score_campaign(workers, read, scoring, plans, staged.scratch, staged.folder)
+                derived.commit_files(*staged.names(files), {**made_from, "recorded": recorded})
 
     wanted = {
         name: BATCH.of(warehouse, name, inputs=[one.sha256, *inputs], settings=economics.to_dict())
@@ -205,25 +212,6 @@ def batch_scores(
 def _headline(stored: Mapping[str, Entry], champion: str) -> dict[str, Any]:
     rejected = sum(int(entry.metadata["n_rejected"]) for entry in stored.values())
     return {"rejected": rejected, "campaigns": list(stored), "model_version": champion}
-
-
-def _readable(context: dg.AssetExecutionContext, delivery: Delivery, contract: Contract) -> Campaign:
-    """The rows of a campaign file; a file that cannot be read counts as refused rows, and the other files go on."""
-    try:
-        return read_campaign(delivery, contract)
-    except Exception as error:
-        context.log.exception(f"campaign file {delivery.name}: could not be read")
-        reason = f"the whole file: expected a list of this contract, found one that ends in {type(error).__name__}"
-        nothing = np.array([], dtype=object)
-        name = campaign_of(delivery.name)
-        return Campaign(name, delivery.sha256, nothing, nothing, {}, (reason,), delivery.rows, {})
-
-
-def _read(delivery: Delivery, campaign: Campaign) -> dict[str, Any]:
-    counts: dict[str, Any] = {"n_rejected": campaign.n_rejected, "delivered": delivery.rows}
-    if campaign.mapped:
-        counts["mapped"] = campaign.mapped
-    return {"sha256": delivery.sha256, "rejected": list(campaign.rejected), **counts}
 
 
 @dg.asset(**identity(LIST), deps=[BATCH.name], kinds={"parquet", "csv"}, owners=OWNERS, tags={"bank/pii": "yes"})
@@ -249,7 +237,7 @@ def call_list(
         learning=settings.learning,
         policy=settings.contact_policy,
     )
-    files, designs = CallListFiles(settings.reports / CALL_LISTS), ListDesigns(warehouse.root, settings.feedback)
+    files, designs = CallListFiles(settings.reports / CALL_LISTS), ListDesigns(warehouse.home, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
     as_of, delivered = published.as_of if published else "", latest_campaigns(settings.warehouse)
     listed = {name: entry.metadata.get("scores") for name, entry in warehouse.manifest(LIST.name).items()}

@@ -15,6 +15,7 @@ import dagster as dg
 from bank_assets.assets.materialization import OWNERS, discarding, months_of, reported
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.month_profile import MonthProfile
+from bank_assets.landing.raw_objects import in_lake
 from bank_assets.landing.register import manifest_of
 from bank_assets.partitions import key_of, months
 from bank_assets.resources.spark import SparkResource
@@ -104,7 +105,7 @@ def make_months(
 
     `rejected_contacts` is committed first and `contacts` last: a reader who finds contacts also finds the other two.
     """
-    files = {kind: manifest_of(warehouse, list(due), kind) for kind in ("contacts", "outcomes")}
+    files = {kind: in_lake(store.root, manifest_of(warehouse, list(due), kind)) for kind in ("contacts", "outcomes")}
     staged = {table: store.staging(table) for table in TABLES}
     made = EtlResult({table: {} for table in TABLES}, {}, {}, {})
     with discarding(store, [(table, snapshot) for table, (snapshot, _) in staged.items()]):

@@ -2,7 +2,6 @@
 
 import dagster as dg
 import numpy as np
-import pyarrow.parquet as pq
 
 from bank_assets.assets.features import read_snapshot
 from bank_assets.checks import hint, result
@@ -10,6 +9,7 @@ from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.core.features.contacts import PREFIX
 from bank_assets.core.training.folds import time_folds
 from bank_assets.settings import Settings
+from bank_assets.store.places import open_parquet
 from bank_assets.store.warehouse import Warehouse
 
 TABLE = "training_set"
@@ -22,7 +22,7 @@ def training_set_has_no_leakage_column(
     """No feature is known only after the call."""
     names = [
         field.name.removeprefix(PREFIX)
-        for field in pq.read_schema(warehouse.files(TABLE)[0])
+        for field in open_parquet(warehouse.files(TABLE)[0]).schema_arrow
         if field.name.startswith(PREFIX)
     ]
     leaking = [name for name in names if (column := settings.contract.find(name)) is not None and not column.is_input]

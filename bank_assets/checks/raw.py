@@ -3,6 +3,7 @@
 import dagster as dg
 
 from bank_assets.checks import hint, result
+from bank_assets.landing.raw_objects import in_lake
 from bank_assets.landing.refusals import refusals
 from bank_assets.landing.register import read_manifest
 from bank_assets.settings import Settings
@@ -16,7 +17,7 @@ def raw_bytes_match_their_digest(settings: dg.ResourceParam[Settings]) -> dg.Ass
     """Every registered delivery's bytes are in the object store at their registered size."""
     missing = [
         delivery.name
-        for delivery in read_manifest(settings.warehouse)
+        for delivery in in_lake(settings.tables, read_manifest(settings.warehouse))
         if not delivery.path.is_file() or delivery.path.stat().st_size != delivery.size_bytes
     ]
     return result(not missing, missing=missing, count=len(missing))

@@ -5,13 +5,13 @@ from collections import Counter
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from bank_assets.checks import hint, result
 from bank_assets.contract.columns import ColumnKind
 from bank_assets.landing.register import read_manifest
 from bank_assets.settings import Settings
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
+from bank_assets.store.places import open_parquet
 from bank_assets.store.warehouse import Warehouse
 
 ARROW_KINDS = {
@@ -100,7 +100,7 @@ def contact_columns_have_contract_types(
     """Stored columns are those of the contract, with its types, and none that is known only after the call."""
     problems: dict[str, str] = {}
     for path in warehouse.files(CONTACTS)[-1:]:
-        types = {field.name: str(field.type) for field in pq.read_schema(path)}
+        types = {field.name: str(field.type) for field in open_parquet(path).schema_arrow}
         for column in settings.contract.columns:
             found = types.get(column.table)
             if column.is_input and found not in ARROW_KINDS[column.kind]:

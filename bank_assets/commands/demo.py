@@ -128,7 +128,9 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
     if not arguments.attach:
         _empty_home(home, console)
     environment: dict[str, str | None] = {
-        **dict.fromkeys(("BANK_MLFLOW_URI", "BANK_MLFLOW_ARTIFACTS", "BANK_LEDGER_URL", "BANK_LOGIN")),
+        **dict.fromkeys(
+            ("BANK_LAKE", "BANK_LANDING", "BANK_MLFLOW_URI", "BANK_MLFLOW_ARTIFACTS", "BANK_LEDGER_URL", "BANK_LOGIN")
+        ),
         "BANK_HOME": str(home),
         "DAGSTER_HOME": str(settings.dagster_home),
         "BANK_HOST": LOOPBACK,

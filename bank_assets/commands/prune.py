@@ -7,13 +7,14 @@ ledger, the registry and reports are never touched. docs/operations.md describes
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
 from bank_assets.commands import number
 from bank_assets.settings import Settings
+from bank_assets.store.keyed_delta import SNAPSHOTS
+from bank_assets.store.places import Place
 from bank_assets.store.warehouse import Warehouse
 
 KEPT_TABLES: Final = frozenset({"raw", "training_set"})
@@ -30,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Prune every table that may be pruned."""
-    store, console, total = Warehouse(settings.warehouse), Console(markup=False), 0
-    for table in prunable_tables(settings.warehouse):
+    store, console, total = Warehouse(settings.tables, settings.warehouse), Console(markup=False), 0
+    for table in prunable_tables(store.root):
         removed = store.collect_garbage(table, arguments.days * SECONDS_OF_DAY, is_dry_run=arguments.dry_run)
         freed = sum(removed.values())
         total += freed
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def prunable_tables(warehouse: Path) -> list[str]:
+def prunable_tables(lake: Place) -> list[str]:
     """Tables that can be made again, in order of their names."""
-    found = (path.parent.name for path in warehouse.glob("*/snapshots"))
-    return sorted(name for name in found if name not in KEPT_TABLES)
+    found = lake.iterdir() if lake.is_dir() else ()
+    return sorted(path.name for path in found if path.name not in KEPT_TABLES and (path / SNAPSHOTS).is_dir())

@@ -37,6 +37,7 @@ from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.lake_of_home import check_lake
 from bank_assets.store.lineage import passed_months, stale_scores
 from bank_assets.store.relocation import relocate
 from bank_assets.store.warehouse import Warehouse
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Land the source and run the main job; returns 1 after a technical failure, 0 otherwise, also after a refusal."""
     console = Console(stderr=True, markup=False)  # a path may contain `[…]`
     started = time.monotonic()
+    check_lake(settings.warehouse, settings.tables)
     check_contract(settings.warehouse, settings.contract)
     relocate(settings.mlflow_uri, settings.mlflow_artifacts)
     try:
@@ -102,7 +104,9 @@ def _land(arguments: argparse.Namespace, settings: Settings, console: Console) -
                 style="yellow",
             )
     arrived = datetime.now(UTC)
-    found = register_deliveries(settings.landing, settings.warehouse, settings.contract, now=arrived, settle_seconds=0)
+    folders = settings.landing, settings.warehouse
+    places = {"lake": settings.tables, "bucket": settings.landing_bucket}
+    found = register_deliveries(*folders, settings.contract, now=arrived, settle_seconds=0, **places)
     for refusal in found.refused:
         console.print(f"not used: {refusal.problem}", style="yellow")
 
@@ -113,7 +117,7 @@ def has_new_champion(settings: Settings) -> bool:
         champions = ChampionHistory.of(engine)
     if champions.current is None:
         return False
-    store = Warehouse(settings.warehouse)
+    store = Warehouse(settings.tables, settings.warehouse)
     references = [entry.metadata.get("reference") for entry in store.manifest("drift_report").values()]
     compared = [reference for reference in references if reference]
     lists = ContactStore(store, settings.contract, settings.feedback).lists(passed_months(store))

@@ -25,7 +25,7 @@ METRICS = tuple(COLUMNS)
 
 def build_summary(settings: Settings, seconds: dict[str, float]) -> dict[str, Any]:
     """Collect the summary; docs/journey.md describes its keys."""
-    store = Warehouse(settings.warehouse)
+    store = Warehouse(settings.tables, settings.warehouse)
     source = landed_source(settings.landing)
     contacts = store.manifest("contacts")
     gates = store.manifest("contacts_validation")

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final, Protocol
 
 from bank_assets.contract.values import LOST, SPACE, nearest
 
@@ -35,6 +35,13 @@ _SHOWN_NAMES: Final = 20
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([;,\t|])"?', re.IGNORECASE)  # spreadsheets write it above the header
 _LINE_END: Final = re.compile(rb"[\r\n]")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
+
+
+class Readable(Protocol):
+    """A file, wherever it is."""
+
+    def open(self, mode: Any) -> Any:
+        """Its bytes, with `rb`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +255,7 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
     yield from tail.splitlines()
 
 
-def blocks(path: Path, first: int, last: int, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+def blocks(path: Readable, first: int, last: int, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """Blocks of whole lines: the rows that begin in `[first, last)`, the head left out.
 
     Adjacent ranges hold every row of a file exactly once, wherever they are cut. A line longer than `size` bytes makes

@@ -50,7 +50,8 @@ def played_profit(
 ) -> PlayedProfit:
     """Measure the days from `first_day` on; `first_version` is the first champion, `outcomes` those of all by id."""
     first = Registry(settings.mlflow_uri, settings.mlflow_artifacts, settings.home / "models").scorer(first_version)
-    store, economics, start = Warehouse(settings.warehouse), settings.economics, np.datetime64(first_day, "D")
+    economics, start = settings.economics, np.datetime64(first_day, "D")
+    store = Warehouse(settings.tables, settings.warehouse)
     contacts = ContactStore(store, settings.contract, settings.feedback).read(passed_months(store))
     proba = stored_scores(store, contacts.contact_ids)
     if np.isnan(proba).all():

@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,21 +21,24 @@ from bank_assets.landing.contract_in_use import check_contract, record_contract
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.folders import WITHDRAWALS, Found, look, readable
 from bank_assets.landing.formats import DeliveryUnreadable, content_of
+from bank_assets.landing.from_bucket import fetch, forget
 from bank_assets.landing.header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
+from bank_assets.landing.raw_objects import RawObjects, in_lake
 from bank_assets.landing.refusals import left_files, left_reason, remember_left, set_aside, stored_object
 from bank_assets.landing.register import (
     Delivery,
     Withdrawal,
     append_manifest,
     append_withdrawals,
-    object_path,
     raw_root,
     read_manifest,
     withdrawals,
 )
 from bank_assets.landing.withdrawals import read_withdrawals
-from bank_assets.store.atomic_files import publish_if_changed, remove_leftovers, temporary_beside, write_atomic
+from bank_assets.store.atomic_files import remove_leftovers, temporary_beside, write_atomic
+from bank_assets.store.lake_of_home import check_lake
 from bank_assets.store.locks import locked
+from bank_assets.store.places import BucketPath, Place, place_of
 
 _LOG: Final = logging.getLogger(__name__)
 _COMMIT_SECONDS: Final = 1.0  # a killed scan of many files loses this much work
@@ -75,7 +78,8 @@ class RegisterResult:
 class _Scan:
     """One pass over the landing folders, under the register lock."""
 
-    def __init__(self, landing: Path, warehouse: Path, contract: Contract, now: datetime) -> None:
+    def __init__(self, landing: Path, objects: RawObjects, contract: Contract, now: datetime) -> None:
+        self._objects, warehouse = objects, objects.warehouse
         self._landing, self._warehouse, self._now = landing, warehouse, now
         self._contract, self._kinds = contract, delivery_kinds(contract)
         self._log = list(read_manifest(warehouse))
@@ -140,7 +144,8 @@ class _Scan:
         """Take back what a file names; what was delivered after the file counts, so it is read once."""
         name = readable(path.name)
         content = b"".join(content_of(path, name))
-        made = read_withdrawals(content, name, self._log, self._now, self._contract)
+        arrived = in_lake(self._objects.lake, self._log)
+        made = read_withdrawals(content, name, arrived, self._now, self._contract)
         if not {one.by_sha256 for one in made} & {one.by_sha256 for one in withdrawals(self._warehouse)}:
             self.commit()  # what is taken back is on record first
             append_withdrawals(self._warehouse, made)
@@ -178,10 +183,7 @@ class _Scan:
                 copy.write(part)
             copy.flush()
             arrival = describe(temporary, kind, name=path.name, arrival=len(self._log) + 1, now=self._now)
-            target = object_path(self._warehouse, arrival.sha256)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            publish_if_changed(copy, temporary, target)
-        return replace(arrival, path=target)
+            return self._objects.keep(copy, temporary, arrival)
 
     def _refuse(self, found: Found, problem: DeliveryRefused) -> None:
         if set_aside(self._landing, found, problem, self._now):
@@ -225,32 +227,41 @@ def register_deliveries(
     now: datetime,
     settle_seconds: float,
     kinds: Collection[str] = KINDS,
+    lake: str | Place | None = None,
+    bucket: str = "",
 ) -> RegisterResult:
     """Register every complete file of the landing folders; idempotent, and one process at a time.
 
     The bytes are stored before the manifest names them, and the cache is written last, so a process that is killed
     costs one repeated scan. A file touched less than `settle_seconds` before `now` counts as incomplete; 0 accepts all
-    files, for senders that rename finished files into place.
+    files, for senders that rename finished files into place. Bytes go to the lake; without one, to the home's own.
+    What senders put into `bucket` is fetched into the landing folder before.
 
     Raises:
         ValueError: `now` has no time zone.
         ContractError: the contract contradicts what was registered before; nothing is registered.
+        WarehouseError: the lake cannot be reached, or is not that of this home.
         OSError: the warehouse's disk is full or unreadable; files registered before stay so, the others are in landing.
     """
     if now.tzinfo is None:
         raise ValueError(f"now: expected a time with zone, found {now.isoformat()}; use datetime.now(UTC).")
+    objects = RawObjects(warehouse, place_of(warehouse if lake is None else lake))
     with locked(raw_root(warehouse) / ".lock"):
+        check_lake(warehouse, objects.lake)
         check_contract(warehouse, contract)
         remove_leftovers(raw_root(warehouse) / "objects")
-        scan, committed = _Scan(landing, warehouse, contract, now), time.monotonic()
+        scan, committed = _Scan(landing, objects, contract, now), time.monotonic()
         try:
+            source = place_of(bucket)
+            fetched = fetch(source, landing, warehouse, kinds) if isinstance(source, BucketPath) else set()
             for found in look(landing, kinds):
-                scan.take(found, settle_seconds)
+                scan.take(found, 0 if found.key in fetched else settle_seconds)
                 if time.monotonic() - committed > _COMMIT_SECONDS:
                     scan.commit()
                     committed = time.monotonic()
         finally:
             scan.commit()
         scan.finish(kinds)
+        forget(landing, fetched, [*(one.key for one in scan.found.new), *scan.found.unchanged])
         record_contract(warehouse, contract)
     return scan.found

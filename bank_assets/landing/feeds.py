@@ -22,10 +22,12 @@ from bank_assets.contract.feeds import FEEDS, Feed
 from bank_assets.contract.reading import TextRow, codec_of, read_rows
 from bank_assets.contract.sent_text import SentText
 from bank_assets.landing.header import DeliveryRefused
+from bank_assets.landing.raw_objects import in_lake
 from bank_assets.landing.refusals import keep_reason, keep_refused_rows, reason_path
 from bank_assets.landing.register import Delivery, raw_root, standing
 from bank_assets.ledger import feeds
 from bank_assets.store.locks import locked
+from bank_assets.store.places import Place
 
 _LOG: Final = logging.getLogger(__name__)
 _CHUNK_ROWS: Final = 20_000  # read at once, for bounded memory
@@ -43,12 +45,16 @@ class _Place:
     now: datetime
 
 
-def record_feeds(landing: Path, warehouse: Path, contract: Contract, engine: Engine, now: datetime) -> list[str]:
+def record_feeds(
+    landing: Path, warehouse: Path, contract: Contract, engine: Engine, now: datetime, lake: str | Place | None = None
+) -> list[str]:
     """Record every registered file of a feed that is not on record yet, and say of each in a line what became of it.
 
     A process that is killed midway repeats the file, whose recorded rows are known then.
     """
-    files = [(feed, {one.sha256: one for one in standing(warehouse, feed.name)}) for feed in FEEDS.values()]
+    root = warehouse if lake is None else lake
+    arrived = [(feed, in_lake(root, standing(warehouse, feed.name))) for feed in FEEDS.values()]
+    files = [(feed, {one.sha256: one for one in found}) for feed, found in arrived]
     if not any(found for _, found in files):
         return []
     with locked(raw_root(warehouse) / ".feeds.lock"):

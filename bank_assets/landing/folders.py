@@ -51,14 +51,16 @@ class Found:
             return False
 
 
-def landing_is_missing(landing: Path) -> bool:
+def landing_is_missing(landing: Path, bucket: str = "") -> bool:
     """Whether there is no landing folder; raise `LandingError` if it or a folder in it exists and cannot be listed.
+
+    With a bucket to fetch deliveries from, the folder is made when one is fetched.
 
     `pathlib` lists an unreadable folder as empty, and an empty landing folder is normal, so a lost mount would go
     unnoticed.
     """
     if not landing.exists():
-        return True
+        return not bucket
     for folder in (landing, *(landing / kind for kind in _FOLDERS)):
         _listed(folder)
     return False

@@ -18,7 +18,7 @@ import msgspec
 
 from bank_assets.landing.folders import REFUSED, Found
 from bank_assets.landing.header import DeliveryRefused
-from bank_assets.landing.register import Delivery, raw_root
+from bank_assets.landing.register import Delivery, object_path, raw_root
 from bank_assets.store.atomic_files import sha256_of, sync_folder, write_atomic
 from bank_assets.store.home_json import UNREADABLE, read_derived
 
@@ -78,7 +78,9 @@ def keep_reason(warehouse: Path, delivery: Delivery, problem: DeliveryRefused, n
     """Keep why a registered file, or part of it, is not used, where the landing folder takes no reason: once a file."""
     path = reason_path(warehouse, delivery)
     if not path.exists():
-        found = Found(delivery.key.partition("/")[0], delivery.path, (delivery.size_bytes, 0, 0))
+        found = Found(
+            delivery.key.partition("/")[0], object_path(warehouse, delivery.sha256), (delivery.size_bytes, 0, 0)
+        )
         write_atomic(path, json.dumps(_reason(found, problem, now), indent=2, ensure_ascii=False).encode())
 
 

@@ -11,15 +11,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
 from bank_assets.store.home_json import append_json_lines, read_json_lines
+from bank_assets.store.places import Place
 
 SCHEMA_VERSION: Final = 1
 FOLDER_OF: Final = {"dispositions": "outcomes"}
 """Kinds of files that lie in the folder of another kind, and are told from it by their header."""
+
+P = TypeVar("P", bound=Place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Delivery:
     arrived_at: str  # ISO with zone
     kind: str  # `contacts`, `outcomes`, `campaigns`, `dispositions` or `subscriptions`
     name: str  # in the landing folder
-    path: Path  # where its bytes are; follows from the digest and is not stored
+    path: Any  # the `Place` of its bytes, a type that msgspec lacks; follows from the digest and is not stored
     without: frozenset[str] = frozenset()  # contacts in it that were taken back; follows from the withdrawals
 
     @property
@@ -80,9 +83,9 @@ def manifest_path(warehouse: Path) -> Path:
     return raw_root(warehouse) / "manifest.jsonl"
 
 
-def object_path(warehouse: Path, sha256: str) -> Path:
-    """Path of the raw bytes with this sha256."""
-    return raw_root(warehouse) / "objects" / sha256[:2] / f"{sha256}.csv"
+def object_path(lake: P, sha256: str) -> P:
+    """Place of the raw bytes with this sha256."""
+    return cast("P", lake / "raw" / "objects" / sha256[:2] / f"{sha256}.csv")
 
 
 def read_manifest(warehouse: Path, kind: str | None = None) -> tuple[Delivery, ...]:

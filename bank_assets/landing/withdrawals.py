@@ -22,16 +22,30 @@ from bank_assets.contract.reading import codec_of, encoding_of, read_rows
 from bank_assets.contract.values import escaped, plain_identifier
 from bank_assets.landing.formats import DeliveryUnreadable
 from bank_assets.landing.header import DeliveryRefused
-from bank_assets.landing.register import Delivery, Withdrawal, append_withdrawals, raw_root, read_manifest
+from bank_assets.landing.register import Delivery, Withdrawal, append_withdrawals, object_path, raw_root, read_manifest
 from bank_assets.store.locks import locked
+from bank_assets.store.places import BucketPath, on_disk, place_of
 
 REASON: Final = "reason"
+_READ: Final = mmap.ACCESS_READ
 
 
-def withdraw(warehouse: Path, asked: Withdrawal) -> Withdrawal | None:
-    """Take back what a withdrawal names, and record it; None if nothing of that name has arrived."""
+def withdraw(warehouse: Path, asked: Withdrawal, lake: str = "") -> Withdrawal | None:
+    """Take back what a withdrawal names, and record it; None if nothing of that name has arrived.
+
+    Raises:
+        DeliveryRefused: it names dispositions or subscriptions, or a contact while the deliveries are in a bucket.
+    """
+    place = place_of(lake or warehouse)
+    if asked.contact_id and isinstance(place, BucketPath):
+        raise DeliveryRefused(
+            escaped(asked.contact_id),
+            expected="a delivery to take back: only the pipeline can read the deliveries in the bucket",
+            found="a contact",
+            to_do="name the contact in a file of landing/withdrawals/",
+        )
     with locked(raw_root(warehouse) / ".lock"):
-        made = _resolved(asked, read_manifest(warehouse))
+        made = _resolved(asked, [replace(one, path=object_path(place, one.sha256)) for one in read_manifest(warehouse)])
         if made is not None:
             append_withdrawals(warehouse, [made])
     return made
@@ -108,5 +122,5 @@ def _holds(delivery: Delivery, contact_id: str) -> bool:
         sent = contact_id.encode(codec_of(delivery.encoding))
     except UnicodeEncodeError:
         return False
-    with delivery.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return holds_field(content, sent)
+    with on_disk(delivery.path) as path, path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=_READ) as all_:
+        return holds_field(all_, sent)

@@ -46,14 +46,17 @@ def register(settings: Settings, engine: Engine, kinds: Sequence[str]) -> Regist
         now=now,
         settle_seconds=settings.settle_seconds,
         kinds=kinds,
+        lake=settings.tables,
+        bucket=settings.landing_bucket,
     )
-    found.recorded.extend(record_feeds(settings.landing, settings.warehouse, settings.contract, engine, now))
+    recorded = record_feeds(settings.landing, settings.warehouse, settings.contract, engine, now, settings.tables)
+    found.recorded.extend(recorded)
     return found
 
 
 def due_months(settings: Settings) -> list[str]:
     """Delivered months that lack something, or were made from other deliveries or by other code, ascending."""
-    store = Warehouse(settings.warehouse)
+    store = Warehouse(settings.tables, settings.warehouse)
     contacts = delivered_months(settings.warehouse)
     if not contacts:  # outcomes wait for the first contacts
         return []
@@ -111,7 +114,7 @@ def data_wanted(settings: Settings) -> list[RunWanted]:
 
 def due_campaigns(settings: Settings) -> list[Delivery]:
     """Campaign files whose last arrival has not been scored."""
-    entries = Warehouse(settings.warehouse).manifest(BATCH.name)
+    entries = Warehouse(settings.tables, settings.warehouse).manifest(BATCH.name)
     return [
         delivery
         for name, delivery in latest_campaigns(settings.warehouse).items()
@@ -131,7 +134,7 @@ def campaign_wanted(due: Sequence[Delivery]) -> RunWanted:
 
 def due_outcome_months(settings: Settings, engine: Engine) -> list[str]:
     """Months of arrival whose outcomes reported to the app are not yet in the tables."""
-    store, arrived = Warehouse(settings.warehouse), outcomes_by_month(engine, FIRST)
+    store, arrived = Warehouse(settings.tables, settings.warehouse), outcomes_by_month(engine, FIRST)
     tables = {month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}
     return [month for month in stale(tables) if _is_on_the_axis(month)]
 
@@ -146,14 +149,14 @@ def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
     Raises:
         LandingError: the landing folder cannot be read.
     """
-    if not landing_is_missing(settings.landing):
+    if not landing_is_missing(settings.landing, settings.landing_bucket):
         register(settings, engine, KINDS)
     delivered = delivered_months(settings.warehouse)
     if not delivered:
         return []
     reported = due_outcome_months(settings, engine)
     # The newest month in use: a single row with a wrong year may make a later one.
-    newest = [*delivered, *passed_months(Warehouse(settings.warehouse))][-1]
+    newest = [*delivered, *passed_months(Warehouse(settings.tables, settings.warehouse))][-1]
     months = [*due_months(settings), newest]
     joined = ranges_of([*months, *reported])
     data = [found for found in joined if any(found[0] <= month <= found[1] for month in months)]

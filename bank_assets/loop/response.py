@@ -58,7 +58,7 @@ class ResponseLoop:
 
     def __init__(self, settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> None:
         self._settings, self._engine, self._instance = settings, engine, instance
-        self._store = Warehouse(settings.warehouse)
+        self._store = Warehouse(settings.tables, settings.warehouse)
         self._champions = ChampionHistory.of(engine)
         self._contacts = ContactStore(self._store, settings.contract, settings.feedback)
         self._months = passed_months(self._store)

@@ -19,7 +19,7 @@ def work_left(settings: Settings, engine: Engine, instance: dg.DagsterInstance) 
         LandingError: the landing folder cannot be read.
     """
     left = [f"{run.job_name} {run.run_id[:8]} {run.status.value.lower()}" for run in in_flight(instance)]
-    if not landing_is_missing(settings.landing):
+    if not landing_is_missing(settings.landing, settings.landing_bucket):
         left += [f"{name} is still being written" for name in register(settings, engine, KINDS).incomplete]
     left += [f"{month} is not in the tables" for month in due_months(settings)]
     if left or ChampionHistory.of(engine).current is None:

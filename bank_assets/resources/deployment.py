@@ -14,14 +14,15 @@ from bank_assets.store.warehouse import Warehouse
 
 
 class WarehouseResource(dg.ConfigurableResource[Warehouse]):
-    """The Parquet tables of a deployment."""
+    """The tables of a deployment."""
 
     root: str
+    home: str
 
     def create_resource(self, context: dg.InitResourceContext) -> Warehouse:
         """The warehouse that assets get."""
         del context
-        return Warehouse(Path(self.root))
+        return Warehouse(self.root, Path(self.home))
 
 
 class RegistryResource(dg.ConfigurableResource[Registry]):
@@ -44,7 +45,7 @@ def deployment_resources(settings: Settings) -> dict[str, Any]:
     )
     return {
         "settings": settings,
-        "warehouse": WarehouseResource(root=str(settings.warehouse)),
+        "warehouse": WarehouseResource(root=settings.tables, home=str(settings.warehouse)),
         "spark": SparkResource(home=str(settings.home), master=settings.spark_master, memory=settings.spark_memory),
         "ledger": LedgerResource(url=settings.ledger_url),
         "registry": registry,

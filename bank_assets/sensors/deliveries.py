@@ -21,7 +21,7 @@ def new_contacts_sensor(
     at once request one run, a correction of a past month requests that month, and the next tick repeats whatever a
     killed tick or a failed run left undone. A file touched less than `settle_seconds` ago is still being written.
     """
-    if landing_is_missing(settings.landing):
+    if landing_is_missing(settings.landing, settings.landing_bucket):
         return missing(settings)
     found = _registered(context, settings, ledger, "contacts", "outcomes", "subscriptions")
     wanted = data_wanted(settings)
@@ -38,7 +38,7 @@ def campaign_sensor(
     Campaigns have a sensor of their own because a call list is urgent and needs no ETL. Files wait until there is a
     champion with a published state; the first tick after the promotion finds them.
     """
-    if landing_is_missing(settings.landing):
+    if landing_is_missing(settings.landing, settings.landing_bucket):
         return missing(settings)
     found = _registered(context, settings, ledger, "campaigns")
     due = due_campaigns(settings)

@@ -80,8 +80,8 @@ def evaluate(
 
 def stored_digest(settings: Settings, engine: Engine) -> str:
     """Digest of everything that the loop reads; while it is unchanged, the last assessment still holds."""
-    store = Warehouse(settings.warehouse)
-    lists = ListDesigns(store.root, settings.feedback).names()
+    store = Warehouse(settings.tables, settings.warehouse)
+    lists = ListDesigns(store.home, settings.feedback).names()
     content = [
         {table: {key: entry.fingerprint for key, entry in store.manifest(table).items()} for table in _WATCHED},
         [row.seq for row in responses.history(engine, limit=1)],

@@ -5,7 +5,6 @@ the contract, and writes Parquet files of its own. No row passes through the dri
 Then one task per month, which sees the hashes of all its keys, rewrites files with repeated contacts.
 """
 
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from bank_assets.spark.repeats import MonthPart, Settled, settle_month
 from bank_assets.spark.tables import TABLES, Family
 from bank_assets.store.derivations import Derived, fingerprint
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED, contract_setting
+from bank_assets.store.places import Place, remove_tree
 from bank_assets.store.warehouse import Warehouse
 
 # In a delivery, fewer rows that another one of the same contact replaced are a series of corrections.
@@ -103,7 +103,7 @@ def month_tables(store: Warehouse, warehouse: Path, month: str, contract: Contra
 def build_tables(
     session: SparkSession,
     months: Sequence[str],
-    staging: Mapping[str, Path],
+    staging: Mapping[str, Place],
     *,
     contract: Contract,
     contact_files: Sequence[Delivery],
@@ -156,7 +156,7 @@ class _Work:
         family: Family,
         files: Sequence[Delivery],
         months: Sequence[str],
-        staging: dict[str, Path],
+        staging: dict[str, Place],
     ) -> None:
         _check_files(files)
         self.family, self.written = family, list[WrittenFile]()
@@ -193,7 +193,7 @@ class _Work:
             else:
                 of_month[fact].setdefault(name, {})[category] = count
         self._settle(parts)
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
 
     def _settle(self, parts: dict[str, list[MonthPart]]) -> None:
         """Keep the last row of every key; months are settled in parallel."""
@@ -262,7 +262,7 @@ def _explained(error: Exception) -> EtlError:
     if "No space left on device" in text or "Disk quota exceeded" in text or "File too large" in text:
         return EtlError(
             "ETL: expected room for the new snapshot, found the disk or quota full; the previous snapshot is "
-            "untouched. Free space under BANK_HOME and run again."
+            "untouched. Free space where the tables are and run again."
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     python = [line for line in lines if ("Error" in line or "Exception" in line) and not line.startswith("at ")]

@@ -4,7 +4,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +22,7 @@ from bank_assets.spark.repeats import KEY_RECORD, MonthPart
 from bank_assets.spark.tables import Family, contacts_of, outcomes_of, rejected_of
 from bank_assets.spark.text_block import TextBlock, read_block
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
+from bank_assets.store.places import Place
 
 ONE_TASK_BYTES: Final = 32 << 20  # up to this much text one task does all the work, so that a month is one file
 
@@ -78,7 +78,7 @@ def tasks_of(files: Sequence[Delivery], *, parallelism: int) -> list[list[ByteRa
 class IntakeTask:
     """Reads, judges and writes the rows of one task; months that are not wanted are left to their own runs."""
 
-    def __init__(self, family: Family, folders: dict[str, Path], scratch: Path, wanted: Sequence[str]) -> None:
+    def __init__(self, family: Family, folders: dict[str, Place], scratch: Place, wanted: Sequence[str]) -> None:
         self._family, self._scratch, self._wanted = family, scratch, frozenset(wanted)
         self._wanted_numbers = [month_number(month) for month in wanted]
         self._files = MonthFiles(folders)
@@ -164,7 +164,8 @@ class IntakeTask:
         result = TaskResult(rejected=[file for file in files if file.table == REJECTED], facts=self._facts)
         for month, keys in self._keys.items():
             path = self._scratch / f"{month}-{uuid.uuid4().hex}.npy"
-            np.save(path, np.concatenate(keys))
+            with path.open("wb") as stream:
+                np.save(stream, np.concatenate(keys))
             of_month = {file.table: file for file in files if file.month == month and file.table != REJECTED}
             result.parts[month] = MonthPart(path, of_month)
         return result

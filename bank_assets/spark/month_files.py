@@ -7,7 +7,6 @@ files are committed, so the tables hold every row once.
 import itertools
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bank_assets.store.keyed_delta import KEY
+from bank_assets.store.places import Place, arrow
 
 COMPRESSION: Final = "zstd"
 GROUP_ROWS: Final = 65_536  # rows per row group of a month: about 2 MB compressed
@@ -46,7 +46,7 @@ class WrittenFile:
 class MonthFile:
     """The growing file of one table and month, with the rows that wait for their row group."""
 
-    def __init__(self, table: str, month: str, folder: Path) -> None:
+    def __init__(self, table: str, month: str, folder: Place) -> None:
         self.table, self.month, self.rows = table, month, 0
         self.name = f"{KEY}={month}/part-{uuid.uuid4().hex}.parquet"
         self._path = folder / self.name
@@ -67,7 +67,9 @@ class MonthFile:
         if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Without Arrow's schema, dictionary-encoded columns are read back as plain text.
-            self._writer = pq.ParquetWriter(self._path, group.schema, compression=COMPRESSION, store_schema=False)
+            path, filesystem = arrow(self._path)
+            options = {"filesystem": filesystem, "compression": COMPRESSION, "store_schema": False}
+            self._writer = pq.ParquetWriter(path, group.schema, **options)
         self._writer.write_table(group)
         self.rows += self.waiting_rows
         self._waiting, self.waiting_rows = [], 0
@@ -82,7 +84,7 @@ class MonthFile:
 class MonthFiles:
     """All files of one task."""
 
-    def __init__(self, folders: dict[str, Path]) -> None:
+    def __init__(self, folders: dict[str, Place]) -> None:
         self._folders = folders
         self._files: dict[tuple[str, str], MonthFile] = {}
 

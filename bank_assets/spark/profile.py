@@ -7,10 +7,10 @@ through the driver.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyarrow.fs import FileSystem
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -19,6 +19,8 @@ from bank_assets.contract.columns import Column, ColumnRole
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.daily_profiles import LONG_COLUMNS
 from bank_assets.core.drift.profile import profiled_columns as columns_of
+from bank_assets.spark.month_files import MonthFiles, month_number
+from bank_assets.store.places import Place, open_parquet, place_of
 
 Units = Sequence[tuple[str, int]]  # files with the number of a row group
 
@@ -101,6 +103,29 @@ def rows_of_files(session: SparkSession, files: Sequence[str], columns: Sequence
     return _read_in_executors(session, files, lambda units: _row_groups(units, columns, ()), schema)
 
 
+def write_months(counts: DataFrame, table: str, folder: Place) -> dict[str, tuple[str, ...]]:
+    """Write the long table into files of a folder, and list them by month.
+
+    One task writes, because a month has a few thousand counts; none of them passes through the driver.
+    """
+
+    def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        files = MonthFiles({table: folder})
+        try:
+            for batch in batches:
+                months = batch.column(0).to_numpy(zero_copy_only=False).astype("datetime64[M]").astype(np.int64)
+                order = np.argsort(months, kind="stable")
+                rows = pa.Table.from_batches([batch]).take(pa.array(order))
+                files.add(table, months[order] + month_number("1970-01"), rows)
+            made = files.finish()
+        finally:
+            files.close()
+        yield pa.RecordBatch.from_pydict({"month": [one.month for one in made], "name": [one.name for one in made]})
+
+    found = counts.select(*LONG_COLUMNS).coalesce(1).mapInArrow(write, "month string, name string").collect()
+    return {month: tuple(sorted(row.name for row in found if row.month == month)) for month in {r.month for r in found}}
+
+
 def _read_in_executors(
     session: SparkSession, files: Sequence[str], read: Callable[[Units], Iterator[pa.RecordBatch]], schema: Any
 ) -> DataFrame:
@@ -123,10 +148,7 @@ def _summed(partial: DataFrame) -> DataFrame:
 
 def _opened(file: str, texts: Sequence[str] = ()) -> pq.ParquetFile:
     """A Parquet file of a path or URI; the columns in `texts` stay dictionary-encoded."""
-    if "://" not in file:
-        return pq.ParquetFile(file, read_dictionary=texts)
-    filesystem, path = FileSystem.from_uri(file)
-    return pq.ParquetFile(path, filesystem=filesystem, read_dictionary=texts)
+    return open_parquet(place_of(file), read_dictionary=texts)
 
 
 def _row_groups(units: Units, columns: Sequence[str], texts: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -4,6 +4,7 @@ The first pass cannot know which rows are replaced later, so it keeps a hash of 
 nearly always show that nothing is repeated, and the month is done. Rows with equal hashes are compared exactly.
 """
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bank_assets.contract.column_rules import BoolArray
 from bank_assets.spark.month_files import GROUP_ROWS, MonthFile, WrittenFile
 from bank_assets.spark.tables import DELIVERY_ARRIVAL, OUTCOMES, Family
+from bank_assets.store.places import Place, open_parquet
 
 # What the first pass keeps of each row that names a contact.
 KEY_RECORD: Final = np.dtype([("hash", np.uint64), ("is_usable", np.bool_), ("has_outcome", np.bool_)])
@@ -30,7 +31,7 @@ BUCKET_KEYS: Final = 2_000_000  # keys of a month that are compared at once; a l
 class MonthPart:
     """What one task of the first pass wrote for one month."""
 
-    keys: Path  # file of key records, one per row that names a contact, in the order of the rows
+    keys: Place  # file of key records, one per row that names a contact, in the order of the rows
     files: dict[str, WrittenFile]  # the files of usable rows by table, in the same order
 
 
@@ -47,9 +48,9 @@ class Settled:
     collapsed: Counter[int] = field(default_factory=Counter)  # by arrival, rows that another row of the file replaced
 
 
-def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, Path]) -> Settled:
+def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, Place]) -> Settled:
     """Keep the last row of every key of a month; parts come in the order of arrival."""
-    keys = [np.load(part.keys, mmap_mode="r") for part in parts]
+    keys = [_loaded(part.keys) for part in parts]
     replaced = [np.zeros(int(part["is_usable"].sum()), dtype=bool) for part in keys]
     superseded = identical = corrected = most = 0
     collapsed: Counter[int] = Counter()
@@ -80,6 +81,12 @@ def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, 
     return Settled(removed, written, superseded, identical, corrected, most, collapsed)
 
 
+def _loaded(keys: Place) -> NDArray[np.void]:
+    if isinstance(keys, Path):
+        return np.load(keys, mmap_mode="r")
+    return np.load(io.BytesIO(keys.read_bytes()))
+
+
 def _buckets(keys: Sequence[NDArray[np.void]]) -> Iterator[tuple[NDArray[np.uint64], BoolArray, NDArray[np.int64]]]:
     """The keys of a month in parts: hash, whether the row is usable, and (part, place among the usable rows)."""
     n_buckets = np.uint64(max(-(-sum(map(len, keys)) // BUCKET_KEYS), 1))
@@ -99,7 +106,7 @@ def _replaced(
     family: Family,
     parts: Sequence[MonthPart],
     keys: Sequence[NDArray[np.void]],
-    folders: dict[str, Path],
+    folders: dict[str, Place],
     places: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], int, list[int]]:
     """Rows that a later one with the same key replaces, and how many of them have the same content as that one.
@@ -139,7 +146,7 @@ def _losers(
 
 
 def _content(
-    family: Family, part: MonthPart, keys: NDArray[np.void], folders: dict[str, Path], rows: NDArray[np.int64]
+    family: Family, part: MonthPart, keys: NDArray[np.void], folders: dict[str, Place], rows: NDArray[np.int64]
 ) -> pa.Table:
     """The content of some usable rows of a part, their outcomes included."""
     main = _read(part.files[family.table], folders).take(pa.array(rows))
@@ -154,15 +161,15 @@ def _content(
     return main
 
 
-def _read(file: WrittenFile, folders: dict[str, Path]) -> pa.Table:
-    return pq.ParquetFile(folders[file.table] / file.name).read()
+def _read(file: WrittenFile, folders: dict[str, Place]) -> pa.Table:
+    return open_parquet(folders[file.table] / file.name).read()
 
 
-def _without(file: WrittenFile, rows: BoolArray, folder: Path) -> list[WrittenFile]:
+def _without(file: WrittenFile, rows: BoolArray, folder: Place) -> list[WrittenFile]:
     """Rewrite a file without some rows; no file if none is left."""
     target, at = MonthFile(file.table, file.month, folder), 0
     try:
-        for batch in pq.ParquetFile(folder / file.name).iter_batches(GROUP_ROWS):
+        for batch in open_parquet(folder / file.name).iter_batches(GROUP_ROWS):
             kept = ~rows[at : at + len(batch)]
             at += len(batch)
             if kept.any():

@@ -89,9 +89,6 @@ def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> d
         "spark.sql.parquet.compression.codec": "zstd",
         # Only counts are shuffled; the default of 200 partitions costs seconds of empty tasks.
         "spark.sql.shuffle.partitions": "8",
-        # The warehouse commits files by name, so a task may write straight into the staging folder: no second rename.
-        "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
-        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
         # Workers import bank_assets.core.model.scorer; on a cluster the package is part of the worker's image.
         "spark.executorEnv.PYTHONPATH": str(PACKAGE_ROOT),
     }

@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from bank_assets.contract.reading import Readable
 
-def sha256_of(path: Path) -> str:
+
+def sha256_of(path: Readable) -> str:
     """Hexadecimal digest of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

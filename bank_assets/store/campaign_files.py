@@ -1,22 +1,25 @@
 """Lists of customers to choose from: delivered campaign files, and uploads of analysts.
 
-Uploads hold customer data, so they are deleted after `KEPT_DAYS`.
+Uploads hold customer data, so they are deleted after `KEPT_DAYS`. Those that are too long to be planned on a page are
+delivered like any other file.
 """
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from urllib.parse import quote, unquote
 
 from bank_assets.contract.values import escaped
-from bank_assets.store.atomic_files import publish, temporary_beside
+from bank_assets.store.atomic_files import publish, publish_if_changed, temporary_beside
 
 FOLDER: Final = "campaigns"  # folder of delivered files, in the landing folder
 UPLOADS: Final = "uploads"  # folder of the web app
@@ -94,24 +97,45 @@ class CampaignFiles:
                 return found
         raise UnknownCampaignError(key)
 
-    def keep(self, name: str, content: bytes, check: Callable[[Path, str], object]) -> CampaignFile:
+    def keep(self, name: str, content: IO[bytes], check: Callable[[Path, str], object]) -> CampaignFile:
         """Store an upload unless `check`, which reads the temporary file under the name of the list, raises."""
-        digest = hashlib.sha256(content).hexdigest()
+        digest = _digest_of(content)
         self._uploaded.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._forget_old()
         kept = _upload(self._uploaded / f"{digest[:_DIGEST_CHARACTERS]}-{_quoted(name)}")
         with temporary_beside(kept.path) as (stream, temporary):
-            stream.write(content)
+            shutil.copyfileobj(content, stream)
             stream.flush()
             check(temporary, kept.name)
             publish(stream, temporary, kept.path)
         return kept
+
+    @staticmethod
+    def deliver(landing: Path, name: str, content: IO[bytes]) -> str:
+        """Put an upload among the delivered files and return its name; a list of another content keeps its own."""
+        path = landing / FOLDER / unquote(_quoted(name))
+        path = path.with_name(f"{path.stem}.csv")
+        with temporary_beside(path) as (stream, temporary):
+            shutil.copyfileobj(content, stream)
+            stream.flush()
+            if path.exists() and not filecmp.cmp(temporary, path, shallow=False):
+                path = path.with_name(f"{path.stem}-{_digest_of(content)[:_DIGEST_CHARACTERS]}.csv")
+            publish_if_changed(stream, temporary, path)
+        return path.name
 
     def _forget_old(self) -> None:
         oldest = time.time() - KEPT_DAYS * 86_400
         for at, path in self._uploads():
             if at < oldest:
                 path.unlink(missing_ok=True)
+
+
+def _digest_of(content: IO[bytes]) -> str:
+    """SHA-256, in hex, of a stream, which is rewound."""
+    content.seek(0)
+    digest = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
+    content.seek(0)
+    return digest
 
 
 def _quoted(name: str) -> str:

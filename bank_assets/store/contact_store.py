@@ -34,7 +34,7 @@ class ContactStore:
     def __init__(self, warehouse: Warehouse, contract: Contract, feedback: str = FULL) -> None:
         self._warehouse = warehouse
         self._contract = contract
-        self._designs = ListDesigns(warehouse.root, feedback)
+        self._designs = ListDesigns(warehouse.home, feedback)
 
     def read(
         self, months: Sequence[str], as_of: np.datetime64 | None = None, *, with_persons: bool = False

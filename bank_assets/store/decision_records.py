@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.contract import Contract
@@ -23,7 +22,7 @@ from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.core.features.as_of import AsOfState
-from bank_assets.core.features.feature_set import is_stale, plans_by_day
+from bank_assets.core.features.feature_set import is_stale
 from bank_assets.ledger.blocks import ListRows
 from bank_assets.store.call_lists import ListScores
 
@@ -69,20 +68,18 @@ def facts_of_list(
     facts: Mapping[str, Any],
     decision: Mapping[str, Any],
     state: AsOfState,
-    frame: Rows,
-    contact_dates: NDArray[np.datetime64],
-    model: Contract,
+    plans: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
     """The facts of a model with what all rows of a list share: as-of features, the mix of each day, flags.
 
-    `frame` is the whole list and `model` the contract of the model that scored it.
+    `plans` are `plans_by_day` of the whole list, under the contract of the model that scored it.
     """
-    days = np.unique(contact_dates.astype("datetime64[D]"))
+    days = np.array(list(plans), dtype="datetime64[D]")
     return {
         **facts,
         "as_of": str(state.as_of),
         "as_of_features": state.to_dict(),
-        "plan_of_the_day": plans_by_day(frame, contact_dates, model),
+        "plan_of_the_day": dict(plans),
         "stale_days": days[is_stale(days, state)].astype(str).tolist(),
         "f1_threshold": float(decision["thresholds"]["f1"]),
         "flags": flags_of_model(facts["model_version"], decision),

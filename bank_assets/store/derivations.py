@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from bank_assets.store.warehouse import Entry, Warehouse, WarehouseError
+from bank_assets.store.warehouse import Entry, StagedEntry, Warehouse, WarehouseError
 
 ALL: Final = "all"  # the key of a table that has only one
 
@@ -63,6 +63,11 @@ class Derived:
     def commit(self, rows: pa.Table, metadata: Mapping[str, Any] | None = None) -> Entry:
         """Store the key's content."""
         return self.store.write(self.table, self.key, rows, self.fingerprint, metadata)
+
+    def commit_files(self, snapshot: str, files: Sequence[str], metadata: Mapping[str, Any] | None = None) -> Entry:
+        """Make staged Parquet files, named relative to their staging folder, the key's content."""
+        staged = StagedEntry(tuple(files), self.fingerprint, metadata or {})
+        return self.store.commit(self.table, snapshot, {self.key: staged})[self.key]
 
     def ensure(self, work: Callable[[], Made]) -> tuple[Entry, Made | None]:
         """Do the work unless its result is stored; returns what is stored now, and what was made, if anything."""

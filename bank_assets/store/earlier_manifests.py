@@ -34,11 +34,13 @@ def convert(table: str, delta: KeyedDelta, state: TableState) -> None:
     Raises:
         DamagedFileError: the manifest cannot be read.
     """
-    manifest = delta.folder / "manifest.json"
+    if not isinstance(folder := delta.folder, Path):
+        return  # no release kept manifests in a bucket
+    manifest = folder / "manifest.json"
     with suppress(FileNotFoundError):
         if manifest.read_bytes() == _MARKER:
             return
-        with explained(delta.folder, "convert the table of an earlier release"), locked(delta.folder / ".convert.lock"):
+        with explained(folder, "convert the table of an earlier release"), locked(folder / ".convert.lock"):
             if (content := manifest.read_bytes()) == _MARKER:
                 return
             found, files, schemas = {}, {}, []

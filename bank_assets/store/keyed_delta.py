@@ -14,17 +14,19 @@ import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from bank_assets.store import lake
-from bank_assets.store.lake import WarehouseError, explained
+from bank_assets.store.lake import explained
+from bank_assets.store.places import BucketPath, Place, WarehouseError, delta_options, remove_tree
 
 KEY: Final = "partition_key"
 SNAPSHOTS: Final = "snapshots"
@@ -41,6 +43,7 @@ _PROPERTIES: Final = {
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 _CHECKPOINT_EVERY: Final = 50  # commits
 _ATTEMPTS: Final = 20
+_BUCKET_GRACE_SECONDS: Final = 86_400.0  # longer than any run: in a bucket nothing shows that a writer still lives
 
 
 class SupersededError(WarehouseError):
@@ -62,8 +65,9 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 class KeyedDelta:
     """One table in a folder; readers never wait, and writers of other keys are merged."""
 
-    def __init__(self, folder: Path, column: str = KEY) -> None:
+    def __init__(self, folder: Place, column: str = KEY) -> None:
         self.folder, self._column = folder, column
+        self._options = delta_options(folder)
         self._table: DeltaTable | None = None
         self._listed: tuple[int, Files] = (-1, {})
         self._staged: dict[str, tuple[Files, IO[bytes]]] = {}
@@ -77,12 +81,14 @@ class KeyedDelta:
                 if not (self.folder / lake.LOG).is_dir():
                     return None
                 lake.repair(self.folder)
-                if not DeltaTable.is_deltatable(str(self.folder)):
-                    return None
-                self._table = DeltaTable(self.folder)
-            elif lake.entry_path(self.folder, self._table.version() + 1).exists():
+                with suppress(TableNotFoundError):  # `is_deltatable` would stop all threads while a bucket answers
+                    self._table = self._opened()
+            elif lake.entry_path(self.folder, self._table.version() + 1).is_file():
                 self._table.update_incremental()
         return self._table
+
+    def _opened(self) -> DeltaTable:
+        return DeltaTable(str(self.folder), storage_options=self._options)
 
     def files(self) -> Files:
         """The files that hold the table's rows now."""
@@ -101,7 +107,7 @@ class KeyedDelta:
 
     # writing
 
-    def stage(self) -> tuple[str, Path]:
+    def stage(self) -> tuple[str, Place]:
         """Make an empty folder for new files: its identifier, which sorts by time, and its path."""
         snapshot = f"{time.time_ns():019d}-{secrets.token_hex(4)}"
         path = self.folder / SNAPSHOTS / snapshot
@@ -125,7 +131,7 @@ class KeyedDelta:
         self.release(snapshot)
         inside = f"{SNAPSHOTS}/{snapshot}/"
         if not any(name.startswith(inside) for names in (*self.files().values(), kept) for name in names):
-            shutil.rmtree(self.folder / inside, ignore_errors=True)
+            remove_tree(self.folder / inside)
 
     def base(self, snapshot: str) -> Files | None:
         """The files of the table when a folder was staged here."""
@@ -188,10 +194,11 @@ class KeyedDelta:
             [],
             partition_by=[self._column],
             configuration=_PROPERTIES,
+            storage_options=self._options,
             post_commithook_properties=_NO_HOOKS,
         )
         lake.sync([lake.entry_path(self.folder, 0)], self.folder)
-        self._table = DeltaTable(self.folder)
+        self._table = self._opened()
         return self._table
 
     def _added(self, key: str, file: DataFile) -> AddAction:
@@ -213,6 +220,8 @@ class KeyedDelta:
 
         Returns the size of each. Log entries older than the retention go, too.
         """
+        if isinstance(self.folder, BucketPath):
+            min_age_seconds = max(min_age_seconds, _BUCKET_GRACE_SECONDS)
         if (table := self.latest()) is None:
             return {}
         with explained(self.folder, "remove old files"):
@@ -231,6 +240,8 @@ class KeyedDelta:
         return removed
 
     def _folders(self) -> list[Path]:
+        if isinstance(self.folder, BucketPath):
+            return []
         return [path for path in (self.folder / SNAPSHOTS).iterdir() if _OURS.match(f"{SNAPSHOTS}/{path.name}/")]
 
     def _remove_empty(self, until: int) -> None:

@@ -1,16 +1,18 @@
-"""What a lake on a local disk needs beyond Delta: locks between processes, flushing, and the repair of a torn log.
+"""What a lake on a disk needs beyond Delta: locks between processes, flushing, and the repair of a torn log.
 
-delta-rs publishes a log entry in one step but does not flush it, so a power cut may leave it empty or torn. Object
-storage needs none of this.
+delta-rs publishes a log entry in one step but does not flush it, so a power cut may leave it empty or torn. A bucket
+needs none of this: an object appears whole and lasting, and a log entry is put only if there is none of its number.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -18,48 +20,75 @@ from deltalake.exceptions import DeltaError
 
 from bank_assets.store.atomic_files import sync_folder
 from bank_assets.store.locks import lock, locked, try_lock
+from bank_assets.store.places import BucketPath, Place, WarehouseError
 
 LOG: Final = "_delta_log"
 CHANGES: Final = "filesChanged"  # in the commit info of our entries: how many files the entry adds and removes
 _WRITER: Final = ".writer"
-_FULL: Final = ("No space left", "quota exceeded", "File too large")
-_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_ANSI: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
+_MOST_CHARACTERS: Final = 400
 
-
-class WarehouseError(RuntimeError):
-    """A table cannot be read or written; the message says what was expected, what was found, what to do."""
+# What an error of the disk, of Arrow's or of Delta's client means for people: numbers, words in its text, what to say.
+_CAUSES: Final = (
+    (
+        {errno.ENOSPC, errno.EDQUOT, errno.EFBIG},
+        ("No space left", "quota exceeded", "File too large", "StorageFull", "QuotaExceeded"),
+        "the disk or quota is full",
+        "free space and run again",
+    ),
+    (
+        {errno.EROFS, errno.EACCES, errno.EPERM},
+        ("Read-only file system", "Permission denied", "ACCESS_DENIED", "AccessDenied", "403 Forbidden"),
+        "the lake may not be written or read",
+        "give the platform's user or role the right to read, write, list and delete there, and run again",
+    ),
+    (
+        {errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ECONNREFUSED},
+        ("NETWORK_CONNECTION", "error sending request", "timed out", "Timeout", "NO_SUCH_BUCKET", "NoSuchBucket"),
+        "the lake cannot be reached",
+        "see that it is there and that BANK_LAKE names it; what waits is done by the next run",
+    ),
+)
 
 
 @contextmanager
-def explained(path: Path, action: str) -> Iterator[None]:
-    """Turn an error of the disk or of Delta into a `WarehouseError` that says what is safe and what to do."""
+def explained(path: Place, action: str, but: tuple[type[OSError], ...] = ()) -> Iterator[None]:
+    """Turn an error of the lake into a `WarehouseError` that says what is safe and what to do; one kind may pass."""
     try:
         yield
+    except but:
+        raise
     except (OSError, DeltaError) as error:
-        found = str(error).split("\n", 1)[0]
-        if getattr(error, "errno", None) in _DISK_FULL or any(words in str(error) for words in _FULL):
-            raise WarehouseError(
-                f"{path}: could not {action}, the disk or quota is full ({found}). "
-                f"The previous content is untouched; free space and run again."
-            ) from error
-        raise WarehouseError(f"{path}: could not {action}: {found}. The previous content is untouched.") from error
+        text, number = _ANSI.sub("", str(error)), getattr(error, "errno", None)
+        lines = [line.strip() for line in text.splitlines() if line.strip()] or [repr(error)]
+        found = (lines[0] if len(lines) == 1 else f"{lines[0]}: {lines[-1]}")[:_MOST_CHARACTERS]
+        untouched = "The previous content is untouched"
+        for numbers, words, meaning, to_do in _CAUSES:
+            if number in numbers or any(word in text for word in words):
+                raise WarehouseError(
+                    f"{path}: could not {action}, {meaning} ({found}). {untouched}; {to_do}."
+                ) from error
+        raise WarehouseError(f"{path}: could not {action}: {found}. {untouched}.") from error
 
 
-def exclusive(folder: Path) -> AbstractContextManager[None]:
+def exclusive(folder: Place) -> AbstractContextManager[None]:
     """The lock of a table's writers; readers never wait."""
-    return locked(folder / ".lock")
+    return nullcontext() if isinstance(folder, BucketPath) else locked(folder / ".lock")
 
 
-def claim(staged: Path) -> IO[bytes]:
-    """Mark a folder as being written, until the file is closed or the process ends."""
+def claim(staged: Place) -> IO[bytes]:
+    """Mark a folder as being written, until the file is closed or the process ends; in a bucket its age tells."""
+    if isinstance(staged, BucketPath):
+        return io.BytesIO()
     file = (staged / _WRITER).open("ab")
     lock(file)
     return file
 
 
-def release(staged: Path, file: IO[bytes]) -> None:
+def release(staged: Place, file: IO[bytes]) -> None:
     """Take the mark of `claim` back."""
-    (staged / _WRITER).unlink(missing_ok=True)
+    if isinstance(staged, Path):
+        (staged / _WRITER).unlink(missing_ok=True)
     file.close()
 
 
@@ -72,10 +101,12 @@ def is_claimed(staged: Path) -> bool:
         return False
 
 
-def sync(paths: Iterable[Path], root: Path) -> None:
+def sync(paths: Iterable[Place], root: Place) -> None:
     """Make files and their names below `root` survive a power cut."""
     folders = set()
     for path in paths:
+        if isinstance(path, BucketPath) or isinstance(root, BucketPath):
+            continue
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -86,17 +117,17 @@ def sync(paths: Iterable[Path], root: Path) -> None:
         sync_folder(folder)
 
 
-def entry_path(folder: Path, version: int) -> Path:
+def entry_path(folder: Place, version: int) -> Place:
     """The log entry of a version of a table."""
     return folder / LOG / f"{version:020d}.json"
 
 
-def repair(folder: Path) -> list[Path]:
+def repair(folder: Place) -> list[Path]:
     """Remove the last log entry and the last checkpoint of a table if they are not whole; returns what was removed.
 
     The writer of either died before it recorded the commit, so the work is repeated.
     """
-    if not _torn(folder):
+    if isinstance(folder, BucketPath) or not _torn(folder):
         return []
     with exclusive(folder):
         torn = _torn(folder)  # another process may have repaired it, and gone on writing

@@ -12,6 +12,7 @@ the state is written leaves the former content to us, and the next run makes exa
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,8 @@ from bank_assets.store import lake
 from bank_assets.store.atomic_files import sha256_of
 from bank_assets.store.earlier_manifests import convert
 from bank_assets.store.keyed_delta import KEY, SNAPSHOTS, DataFile, KeyedDelta
-from bank_assets.store.lake import WarehouseError, explained
+from bank_assets.store.lake import explained
+from bank_assets.store.places import Place, WarehouseError, arrow, open_parquet, place_of
 from bank_assets.store.table_state import COMPRESSION, STATE, Entry, TableState
 
 
@@ -38,14 +40,18 @@ class StagedEntry:
 
 
 class Warehouse:
-    """Tables under one folder.
+    """Tables under one place: a folder, or `s3://bucket/prefix`.
 
     Many processes may write: keys of others are merged, a key that another replaced meanwhile is refused. Readers never
     wait.
+
+    Attributes:
+        home: the folder of the home for what stays there, such as the designs of lists.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Place, home: Path | None = None) -> None:
+        self.root = place_of(root)
+        self.home = home or Path(self.root)  # type: ignore[arg-type]  # a bucket is no folder: it needs a home
         self._state = TableState(self.root)
         self._tables: dict[str, KeyedDelta] = {STATE: self._state.delta}
 
@@ -75,12 +81,11 @@ class Warehouse:
             return False
         if self._table(table).files().get(key, {}).keys() != set(entry.files):
             return False
-        try:
+        with explained(self.root / table, "look for its files"), suppress(FileNotFoundError):
             return sum((self.root / table / name).stat().st_size for name in entry.files) == entry.size
-        except FileNotFoundError:
-            return False
+        return False
 
-    def files(self, table: str, keys: Sequence[str] | None = None) -> list[Path]:
+    def files(self, table: str, keys: Sequence[str] | None = None) -> list[Place]:
         """Parquet files of some keys (default: all), in key order; raise `WarehouseError` if a key is missing."""
         entries = self.manifest(table)
         if keys is not None:
@@ -105,13 +110,14 @@ class Warehouse:
         paths = self.files(table, keys)
         selected = None if columns is None else list(columns)
         try:
-            if paths:
-                parts = [pq.ParquetFile(path).read(columns=selected) for path in paths]
-                return pa.concat_tables(parts, promote_options="permissive")
-            others = self.files(table)
-            if others:
-                schema = pq.read_schema(others[0])
-                return schema.empty_table() if selected is None else schema.empty_table().select(selected)
+            with explained(self.root / table, "read the table", but=(FileNotFoundError,)):
+                if paths:
+                    parts = [open_parquet(path).read(columns=selected) for path in paths]
+                    return pa.concat_tables(parts, promote_options="permissive")
+                others = self.files(table)
+                if others:
+                    schema = open_parquet(others[0]).schema_arrow
+                    return schema.empty_table() if selected is None else schema.empty_table().select(selected)
         except FileNotFoundError as error:
             raise WarehouseError(
                 f"table {table}: expected {error.filename or error}, found no such file; materialize the table again."
@@ -124,9 +130,13 @@ class Warehouse:
 
     # writing
 
-    def staging(self, table: str) -> tuple[str, Path]:
+    def staging(self, table: str) -> tuple[str, Place]:
         """Make an empty folder for a new snapshot: its identifier, which sorts by time, and its path."""
         return self._table(table).stage()
+
+    def name_for(self, table: str, key: str) -> str:
+        """A name in a staging folder for a file of a key; the folder in it tells other programs the key."""
+        return self._table(table).name_for(key)
 
     def commit(self, table: str, snapshot: str, entries: Mapping[str, StagedEntry]) -> dict[str, Entry]:
         """Make staged files the content of their keys; other keys stay, and on failure the former content does.
@@ -156,7 +166,8 @@ class Warehouse:
             name = self._table(table).name_for(key)
             with explained(folder, "write Parquet"):
                 (folder / name).parent.mkdir(exist_ok=True)
-                pq.write_table(rows, folder / name, compression=COMPRESSION)
+                target, filesystem = arrow(folder / name)
+                pq.write_table(rows, target, filesystem=filesystem, compression=COMPRESSION)
             staged = StagedEntry((name,), fingerprint, metadata or {})
             return self.commit(table, snapshot, {key: staged})[key]
         except BaseException:
@@ -197,7 +208,7 @@ class Warehouse:
             path = self.root / table / name
             with explained(path, "read a staged file"):
                 try:
-                    footer = pq.read_metadata(path)
+                    footer = open_parquet(path).metadata
                 except (FileNotFoundError, pa.ArrowInvalid) as error:
                     raise WarehouseError(
                         f"{path}: expected a whole Parquet file, found {error}; write it before the commit."

@@ -12,6 +12,7 @@ import pytest
 
 from bank_assets.assets import scoring
 from bank_assets.assets.list_plan import PLANNED
+from bank_assets.assets.list_stage import readable_list
 from bank_assets.contract.feeds import Disposition
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.exploration import LearningBudget
@@ -26,6 +27,7 @@ from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.store.test_call_lists import FACTS, IDS, scored
 from bank_assets_tests.world.customers import delimited, delivered
 from bank_assets_tests.world.lists import FACTS as LIST_FACTS
+from bank_assets_tests.world.workers import IN_THIS_PROCESS
 
 
 class Home:
@@ -68,11 +70,12 @@ def test_equal_lists_have_a_call_list_each_with_their_name_in_file_and_rows(home
             assert {row["list_id"] for row in csv.DictReader(stream)} == {name if name[0] != "=" else f"'{name}"}
 
 
-def test_a_list_that_cannot_be_read_counts_as_refused_rows_and_stops_no_other(home):
+def test_a_list_that_cannot_be_read_counts_as_refused_rows_and_stops_no_other(home, tmp_path):
     delivery = read_manifest(home.settings.warehouse)[0]
     damaged = replace(delivery, columns=(), path=home.settings.warehouse / "nothing.csv")
-    found = scoring._readable(SimpleNamespace(log=logging.getLogger(__name__)), damaged, UCI)
-    assert (len(found.contact_ids), found.n_rejected, delivery.rows) == (0, 1, 1)
+    log = SimpleNamespace(log=logging.getLogger(__name__))
+    found = readable_list(log, IN_THIS_PROCESS, damaged, UCI, tmp_path / "parts")
+    assert (len(found), found.n_rejected, delivery.rows) == (0, 1, 1)
     assert "FileNotFoundError" in found.rejected[0]
 
 

@@ -11,7 +11,8 @@ from bank_assets.contract.errors import LEAKAGE_RULE, ContractError
 from bank_assets.contract.file import SHIPPED, SUFFIX, load_contract, parse_contract, table_name
 from bank_assets.contract.file_writing import write_contract
 from bank_assets.contract.uci import UCI
-from bank_assets.settings import SettingsError, load_settings
+from bank_assets.environment import SettingsError
+from bank_assets.settings import load_settings
 from bank_assets_tests.world.contracts import WIDER, with_column
 
 TEXT = (SHIPPED / f"uci-bank-marketing{SUFFIX}").read_text()

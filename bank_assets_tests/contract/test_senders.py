@@ -17,9 +17,9 @@ from bank_assets.contract.file_writing import write_contract
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI
-from bank_assets.landing.campaign_file import read_campaign
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.header import delivery_kinds
+from bank_assets.spark.list_intake import read_campaign
 from bank_assets_tests.world.contracts import with_column
 from bank_assets_tests.world.customers import delimited, delivered
 from serving.decisions.payloads import Payloads

@@ -97,7 +97,7 @@ def test_what_holds_data_is_encrypted_kept_and_reached_over_tls(templates):
         assert files["BackupPolicy"] == {"Status": "ENABLED"}
         assert [each["Effect"] for each in files["FileSystemPolicy"]["Statement"]] == ["Deny"]
         buckets = resources(data, "AWS::S3::Bucket")
-        assert len(buckets) == 3
+        assert len(buckets) == 4
         for bucket in buckets.values():
             assert all(bucket["PublicAccessBlockConfiguration"].values())
             assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
@@ -110,6 +110,39 @@ def test_what_holds_data_is_encrypted_kept_and_reached_over_tls(templates):
             and statement.get("Condition", {}).get("Bool") == {"aws:SecureTransport": "false"}
         }
         assert denied == set(buckets)
+
+
+def test_only_code_location_and_runs_reach_the_tables_and_none_a_former_version(templates):
+    for environment in ENVIRONMENTS:
+        allowed: dict[str, set[str]] = {}
+        for stack in ("jobs", "services"):
+            for policy in resources(templates[f"bank-{environment}-{stack}"], "AWS::IAM::Policy").values():
+                for statement in policy["PolicyDocument"]["Statement"]:
+                    if "GetAttLake" in str(statement["Resource"]):
+                        actions = (
+                            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+                        )
+                        for role in policy["Roles"]:
+                            allowed.setdefault(role["Ref"].split("Task")[0], set()).update(actions)
+        objects = {"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"}
+        assert allowed == dict.fromkeys(("Run", "Code"), objects | {"s3:GetBucketLocation", "s3:ListBucket"})
+        for stack, name in (("jobs", "run"), ("services", "code"), ("services", "app")):
+            address = str(variables_of(templates[f"bank-{environment}-{stack}"], name)["BANK_LAKE"])
+            assert "s3://" in address
+            assert "Lake" in address
+        buckets = resources(templates[f"bank-{environment}-data"], "AWS::S3::Bucket")
+        (bucket,) = (one for name, one in buckets.items() if name.startswith("Lake"))
+        (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+        assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+
+
+def variables_of(template: dict, name: str) -> dict:
+    """The variables of the container of this name."""
+    for definition in resources(template, "AWS::ECS::TaskDefinition").values():
+        for container in definition["ContainerDefinitions"]:
+            if container["Name"] == name:
+                return {one["Name"]: one["Value"] for one in container["Environment"]}
+    raise LookupError(name)
 
 
 def test_production_survives_a_zone_and_a_slip(templates):

@@ -22,6 +22,8 @@ IMAGE = {
 STACKS = {
     "MLFLOW_URI": "the address of the stack's own server",
     "MLFLOW_ARTIFACTS": "the stack's own server",
+    "LAKE": "the stack's own bucket",
+    "LANDING": "the stack's own bucket",
     "LEDGER_URL": "the stack's own database",
     "SPARK_MASTER": "there is no cluster: a run computes in its own task",
     "SPARK_MEMORY": "half of a run's memory",

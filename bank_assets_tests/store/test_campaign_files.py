@@ -1,5 +1,6 @@
 """Campaign files are found by their key, and an upload is kept only if it is valid."""
 
+import io
 import os
 
 import pytest
@@ -13,7 +14,7 @@ def files(tmp_path) -> CampaignFiles:
 
 
 def test_delivered_and_uploaded_files_are_found_by_their_key(files):
-    kept = files.keep("../../etc/spring list.csv", b"contact_id\n1\n", lambda path, _: path.read_bytes())
+    kept = files.keep("../../etc/spring list.csv", io.BytesIO(b"contact_id\n1\n"), lambda path, _: path.read_bytes())
     assert [found.key for found in files.all()] == ["delivered:example.csv", kept.key]
     assert files.get(kept.key).name == "spring list.csv"
     with pytest.raises(UnknownCampaignError, match="upload it again"):
@@ -26,14 +27,14 @@ def test_an_upload_that_does_not_fit_leaves_nothing(files, tmp_path):
         raise ValueError("no header")
 
     with pytest.raises(ValueError, match="no header"):
-        files.keep("list.csv", b"x", refuse)
+        files.keep("list.csv", io.BytesIO(b"x"), refuse)
     assert list((tmp_path / "uploads").iterdir()) == []
 
 
 def test_uploads_vanish_after_some_days(files, tmp_path):
-    old = files.keep("old.csv", b"1", lambda *_: None)
+    old = files.keep("old.csv", io.BytesIO(b"1"), lambda *_: None)
     os.utime(old.path, (0, old.path.stat().st_mtime - (KEPT_DAYS + 1) * 86_400))
-    files.keep("new.csv", b"2", lambda *_: None)
+    files.keep("new.csv", io.BytesIO(b"2"), lambda *_: None)
     assert [found.name for found in files.all()] == ["example.csv", "new.csv"]
 
 
@@ -52,17 +53,17 @@ def test_uploads_vanish_after_some_days(files, tmp_path):
 )
 def test_an_upload_is_checked_and_kept_under_one_name_by_which_its_sender_is_known(files, name, kept):
     checked = []
-    made = files.keep(name, b"1", lambda _, known_as: checked.append(known_as))
+    made = files.keep(name, io.BytesIO(b"1"), lambda _, known_as: checked.append(known_as))
     assert [made.name, *checked, files.get(made.key).name] == [kept] * 3
 
 
 def test_uploads_that_another_process_removes_meanwhile_and_other_files_disturb_nobody(files, tmp_path):
-    kept = files.keep("a.csv", b"1", lambda *_: None)
+    kept = files.keep("a.csv", io.BytesIO(b"1"), lambda *_: None)
     for name in (".DS_Store", "notes.csv", f"._{kept.path.name}"):
         (tmp_path / "uploads" / name).touch()
     assert [found.name for found in files.all()] == ["example.csv", "a.csv"]
     (tmp_path / "uploads" / f"{'0' * 16}-gone.csv").symlink_to("nowhere")
-    files.keep("b.csv", b"2", lambda *_: None)
+    files.keep("b.csv", io.BytesIO(b"2"), lambda *_: None)
     assert kept.key in [found.key for found in files.all()]
 
 

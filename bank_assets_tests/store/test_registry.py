@@ -17,10 +17,7 @@ import pytest
 
 from bank_assets.contract.names import ALIAS_CHAMPION, MODEL_NAME
 from bank_assets.contract.uci import UCI
-from bank_assets.core.economics.economics import Economics
-from bank_assets.core.economics.suppression import SuppressionList
-from bank_assets.core.features.as_of import AsOfState
-from bank_assets.core.features.feature_set import FeatureSet, current_features
+from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.bundle import ModelLineage, observed_ranges
 from bank_assets.core.model.scorer import BundleError, Scorer
 from bank_assets.core.training.challenger import fit_deployment
@@ -203,34 +200,3 @@ def ask(address: str, rows: pd.DataFrame, server: subprocess.Popen, log: Path) -
         except urllib.error.URLError:
             time.sleep(0.5)
     pytest.fail(log.read_text()[-2000:])
-
-
-@pytest.mark.spark
-def test_spark_gives_the_same_numbers_as_one_row_at_a_time(spark, bundle, learned):
-    from bank_assets.landing.campaign_file import Campaign
-    from bank_assets.spark.scoring import score_campaign
-
-    contacts, _ = learned
-    few = contacts.rows(np.arange(len(contacts)) >= len(contacts) - 90)
-    state = AsOfState(
-        few.contact_dates.max(),
-        {"subscription_rate_7d": 0.2, "subscription_rate_30d": 0.18},
-        dict.fromkeys(FEATURE_SET.plan, 0.0),
-        log_odds_shift=0.31,
-    )
-    frame = {**few.frame, "customer_id": np.array([None, "k", *few.contact_ids[2:]], dtype=object)}
-    campaign = Campaign("spring", "d", few.contact_ids, few.contact_dates, frame, (), 0, {})
-    table = score_campaign(spark, campaign, bundle, "7", state, Economics(), SuppressionList())
-    features = current_features(few.frame, few.contact_dates, state, UCI, has_plan=True)
-    scorer = Scorer(bundle)
-    single = [
-        scorer.score(
-            {name: column[row : row + 1] for name, column in features.items()}, log_odds_shift=state.log_odds_shift
-        ).probability[0]
-        for row in range(len(few))
-    ]
-    assert table.column("contact_id").to_pylist() == few.contact_ids.tolist()
-    assert table.column("customer_id").to_pylist() == [few.contact_ids[0], "k", *few.contact_ids[2:]]
-    assert np.abs(table.column("probability").to_numpy() - np.asarray(single)).max() <= 1e-9
-    assert set(table.column("model_version").to_pylist()) == {"7"}
-    assert table.column("decile").to_numpy().min() == 1

@@ -248,7 +248,10 @@ def test_a_lake_that_cannot_be_written_is_named(warehouse, monkeypatch):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(Path, "mkdir", read_only)
-    with pytest.raises(WarehouseError, match=r"could not make a snapshot folder: .*Read-only file system.*untouched"):
+    with pytest.raises(
+        WarehouseError,
+        match=r"could not make a snapshot folder, the lake may not be written .*Read-only file system.*untouched",
+    ):
         warehouse.write(TABLE, "a", rows(2), "new")
     assert Warehouse(warehouse.root).read(TABLE).column("age_years").to_pylist() == [1]
 

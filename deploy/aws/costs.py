@@ -33,8 +33,10 @@ SECRET, KEY, COPY_GIB, ZONE = 0.40, 1.00, 0.0125, 0.50
 
 RUN_HOURS: Final = {"dev": 15, "prod": 45}
 """Hours a month in which a Dagster run is at work: half an hour a night, three times that with retraining."""
+HOME_GIB: Final = {"dev": 1, "prod": 5}
+"""Home on the file system: register, reports, deliveries on their way."""
 DATA_GIB: Final = {"dev": 5, "prod": 50}
-"""Home on the file system, and as much again in the buckets."""
+"""Tables, delivered text and artifacts in the buckets."""
 TRAFFIC_GIB: Final = {"dev": 20, "prod": 100}
 """Through NAT: image layers, logs, alerts."""
 LOGS_GIB: Final = {"dev": 2, "prod": 20}
@@ -69,7 +71,9 @@ def estimate(environment: Environment) -> dict[str, float]:
         * (HOURS * DATABASE_HOUR[environment.database_instance] + environment.database_storage_gib * DATABASE_GIB),
         "load balancers": 2 * HOURS * (BALANCER_HOUR + CAPACITY_UNITS[name] * CAPACITY_UNIT_HOUR),
         "NAT": environment.nat_gateways * HOURS * NAT_HOUR + TRAFFIC_GIB[name] * NAT_GIB,
-        "files, buckets, images, copies": DATA_GIB[name] * (FILES_GIB + OBJECT_GIB + COPY_GIB) + IMAGES_GIB * IMAGE_GIB,
+        "files, buckets, images, copies": HOME_GIB[name] * (FILES_GIB + COPY_GIB)
+        + DATA_GIB[name] * OBJECT_GIB
+        + IMAGES_GIB * IMAGE_GIB,
         "logs, metrics, alarms": LOGS_GIB[name] * LOG_GIB + METRICS * METRIC + ALARMS * ALARM,
         "secrets, keys, private DNS": SECRETS * SECRET + KEYS * KEY + ZONE,
     }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from sqlalchemy import Connection, Engine
 
@@ -18,12 +19,13 @@ from bank_assets.contract.values import value_text
 from bank_assets.core.economics.contact_policy import ContactHistory
 from bank_assets.core.economics.planner import PlanError, PlanSettings
 from bank_assets.core.economics.suppression import CUSTOMER_ID
+from bank_assets.core.features.feature_set import plans_by_day
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.contact_history import newest_event
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import GROUPS, CallListFiles, ListScores, csv_of
-from bank_assets.store.campaign_files import CampaignFile, CampaignFiles, UnknownCampaignError
+from bank_assets.store.campaign_files import FOLDER, CampaignFiles, UnknownCampaignError
 from bank_assets.store.contact_history import ListInQuestion, history_of
 from bank_assets.store.decision_records import facts_of_list, facts_of_model, made_under, rows_of_list
 from bank_assets.store.list_designs import ListDesigns
@@ -32,10 +34,11 @@ from serving.champion.champion import Champion, PublishedState
 from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads
 from serving.decisions.schemas import PredictionRequest
-from serving.decisions.uploads import BatchError, csv_rows
+from serving.decisions.uploads import MAX_ROWS, BatchError, Row, csv_rows, is_longer
 from serving.web.problems import ConflictError, FieldError, NotFoundError, PayloadError
 from serving.web.remembered import Remembered
 
+FIRST_ROWS: Final = 1_000  # of a longer upload, read before it is delivered
 REMEMBERED: Final = 4  # scored lists kept in memory; 100,000 contacts take some 60 MB
 
 
@@ -75,6 +78,7 @@ class CallListService:
     designs: ListDesigns
     payloads: Payloads
     code_version: str
+    landing: Path  # folder of deliveries
     _scored: Remembered[ScoredList] = field(default_factory=lambda: Remembered(REMEMBERED))
     _histories: Remembered[ContactHistory] = field(default_factory=lambda: Remembered(REMEMBERED))
 
@@ -114,9 +118,26 @@ class CallListService:
         now = (chosen.seed, digest, revises, scored.published.digest, newest_event(self.ledger))
         return replace(settings, history=self._histories.get(now, read))
 
-    def keep_upload(self, name: str, content: bytes) -> CampaignFile:
-        """Keep an analyst's list, after reading it once so that a file that does not fit is refused at once."""
-        return self.files.keep(name, content, lambda path, known_as: read_contacts(path, self.payloads, known_as))
+    def is_delivered(self, name: str) -> bool:
+        """Whether a list of this name lies among the deliveries."""
+        return bool(name) and (self.landing / FOLDER / Path(name).name).is_file()
+
+    def take_upload(self, name: str, content: IO[bytes]) -> dict[str, str]:
+        """Keep an analyst's list, or deliver a longer one; returns what the page is asked for next.
+
+        The file is read before, the first rows of a longer one, so that one that does not fit is refused at once.
+        """
+        if not is_longer(content):
+            kept = self.files.keep(name, content, lambda path, known_as: read_contacts(path, self.payloads, known_as))
+            return {"list": kept.key}
+        check_first_rows(content, self.payloads, name)
+        try:
+            return {"delivered": self.files.deliver(self.landing, name, content)}
+        except OSError as error:
+            raise ConflictError(
+                f"{name}: expected a landing folder that this app may write to, since more than {MAX_ROWS:,} rows are "
+                f"delivered to the pipeline, found {error.strerror or error}; put the file into landing/{FOLDER}."
+            ) from error
 
     def keep(
         self,
@@ -180,7 +201,8 @@ class CallListService:
         champion, state = scored.champion, scored.published.state
         known = champion.version, champion.digest, champion.decision, champion.run_id
         facts = facts_of_model(*known, scored.contract, self.code_version)
-        return facts_of_list(facts, champion.decision, state, scored.frame, scored.contact_date, champion.contract)
+        plans = plans_by_day(scored.frame, scored.contact_date, champion.contract)
+        return facts_of_list(facts, champion.decision, state, plans)
 
     def has_file(self, kept: CampaignList) -> bool:
         """True if the file of a list on record is still there."""
@@ -216,26 +238,43 @@ def example_list(day: str, contract: Contract) -> str:
 
 def read_contacts(path: Path, payloads: Payloads, name: str) -> CampaignContacts:
     """Read a list: good rows, and bad ones with their reason; its name says who sent it."""
+    with path.open("rb") as stream:
+        if is_longer(stream):
+            expected = f"at most {MAX_ROWS:,} rows to plan them on this page"
+            raise PayloadError(FieldError("", expected, "more; the pipeline plans such a list in its next run"))
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        stream.seek(0)
+        contacts, rejected = _contacts_of(_rows(stream, payloads, name))
+    return CampaignContacts(digest, contacts, rejected)
 
+
+def check_first_rows(content: IO[bytes], payloads: Payloads, name: str) -> None:
+    """Raise `PayloadError` if the header of a list does not fit, or none of its first rows; the rest is not read."""
+    _contacts_of(islice(_rows(content, payloads, name), FIRST_ROWS))
+    content.seek(0)
+
+
+def _rows(stream: IO[bytes], payloads: Payloads, name: str) -> Iterator[Row]:
     def reading(raw: Mapping[str, str]) -> PredictionRequest:
         contact = payloads.request_of_text(raw)
         if contact.contact_id is None:
             raise PayloadError(FieldError(payloads.contract.contact_id.source, "whom to call", "nothing"))
         return contact
 
+    return csv_rows(stream, payloads, reading, SentText.of_file(payloads.contract, name))
+
+
+def _contacts_of(rows: Iterable[Row]) -> tuple[list[PredictionRequest], list[BatchError]]:
     contacts: list[PredictionRequest] = []
     rejected: list[BatchError] = []
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        stream.seek(0)
-        for _, found in csv_rows(stream, payloads, reading, SentText.of_file(payloads.contract, name)):
-            if isinstance(found, BatchError):
-                rejected.append(found)
-            else:
-                contacts.append(found)
+    for _, found in rows:
+        if isinstance(found, BatchError):
+            rejected.append(found)
+        else:
+            contacts.append(found)
     if not contacts:
         raise PayloadError(*_why_none(rejected))
-    return CampaignContacts(digest, contacts, rejected)
+    return contacts, rejected
 
 
 def _why_none(rejected: Sequence[BatchError]) -> list[FieldError]:

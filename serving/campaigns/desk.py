@@ -18,7 +18,8 @@ from serving.campaigns.view_models import CampaignPage, PlanForm, PlanView
 from serving.campaigns.views import plan_view
 from serving.champion.champion import ChampionStore
 from serving.customers.view_models import SuppressionView
-from serving.web.view_models import ProblemPart
+from serving.decisions.uploads import MAX_ROWS
+from serving.web.view_models import Notice, ProblemPart
 
 TITLE: Final = "Plan a campaign"
 NEWEST_LISTS: Final = 10
@@ -52,8 +53,10 @@ class PlanDesk:
         view = plan_view(chosen, planned, form, shown)
         return replace(view, notices=[*others, *view.notices])
 
-    def page(self, form: PlanForm, plan: PlanView | None, fault: ProblemPart | None = None) -> CampaignPage:
-        """The whole page."""
+    def page(
+        self, form: PlanForm, plan: PlanView | None, fault: ProblemPart | None = None, delivered: str = ""
+    ) -> CampaignPage:
+        """The whole page; `delivered` is the name of an upload that became a delivery."""
         n_suppressed = len(self.call_lists.suppressions.read().customer_ids)
         return CampaignPage(
             title=TITLE,
@@ -64,4 +67,14 @@ class PlanDesk:
             suppression=SuppressionView(n_suppressed, list_key=form.list_key, action=SUPPRESSIONS),
             kept=list_table(self.lists, limit=NEWEST_LISTS),
             kept_days=KEPT_DAYS,
+            at_most=MAX_ROWS,
+            notices=[_delivered(delivered)] if self.call_lists.is_delivered(delivered) else [],
         )
+
+
+def _delivered(name: str) -> Notice:
+    text = (
+        f"It has more than {MAX_ROWS:,} rows, which this page does not plan. The pipeline scores and plans it in its "
+        "next run; its call list then appears below"
+    )
+    return Notice("plain", f"{name} was delivered to the pipeline", text)

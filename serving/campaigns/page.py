@@ -25,7 +25,8 @@ from serving.web.problems import FieldError, PayloadError, problem_of
 from serving.web.templating import is_partial, show
 from serving.web.view_models import ProblemPart
 
-UPLOAD_BYTES: Final = 20_000_000
+UPLOAD_BYTES: Final = 20_000_000  # of objections, which are read into memory
+LIST_BYTES: Final = 2_000_000_000  # of a list, which goes through a file; some twenty million rows
 
 
 @get("/campaign", name="page:campaign", sync_to_thread=True)
@@ -45,7 +46,8 @@ def campaign(request: Request[Any, Any, Any], desk: NamedDependency[PlanDesk]) -
         fault = ProblemPart(problem_of(error), way, "/campaign", "Start with an empty form")
     if is_partial(request) and part is None:
         return Response("", status_code=204)
-    return show(request, desk.page(form, part, fault), part, status=422 if fault else 200)
+    page = desk.page(form, part, fault, delivered=request.query_params.get("delivered", ""))
+    return show(request, page, part, status=422 if fault else 200)
 
 
 @get("/campaign/example.csv", name="page:campaign:example", sync_to_thread=False)
@@ -57,14 +59,14 @@ def example(store: NamedDependency[ChampionStore], call_lists: NamedDependency[C
     )
 
 
-@post("/campaign/upload", name="page:campaign:upload", request_max_body_size=UPLOAD_BYTES, status_code=303)
+@post("/campaign/upload", name="page:campaign:upload", request_max_body_size=LIST_BYTES, status_code=303)
 async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependency[CallListService]) -> Redirect:
-    """Keep an uploaded list and plan it."""
+    """Keep an uploaded list and plan it; a longer one becomes a delivery, which the pipeline plans."""
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise PayloadError(FieldError("file", "a CSV file", "nothing"))
-    kept = await asyncio.to_thread(call_lists.keep_upload, file.filename, await file.read())
-    return Redirect("/campaign", status_code=303, query_params={"list": kept.key})
+    way_on = await asyncio.to_thread(call_lists.take_upload, file.filename, file.file)
+    return Redirect("/campaign", status_code=303, query_params=way_on)
 
 
 @post(SUPPRESSIONS, name="page:campaign:suppressions", request_max_body_size=UPLOAD_BYTES, status_code=200)

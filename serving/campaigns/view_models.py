@@ -85,3 +85,5 @@ class CampaignPage:
     suppression: SuppressionView = described("The suppression list.")
     kept: ListTable = described("Lists made last.")
     kept_days: int = described("Days that an upload is kept.")
+    at_most: int = described("Rows of an upload that this page plans; a longer one is delivered to the pipeline.")
+    notices: list[Notice] = described("What became of an upload.")

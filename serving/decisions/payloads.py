@@ -68,8 +68,8 @@ class Payloads:
             },
             SentText.of_file(contract),
             _canonical_writer(contract),
-            _getter([tables[name] for name in contract.numeric_columns]),
-            _getter([tables[name] for name in contract.category_columns]),
+            getter([tables[name] for name in contract.numeric_columns]),
+            getter([tables[name] for name in contract.category_columns]),
             {c.source: _reader(ColumnRule(c, signs=contract.signs(c))) for c in contract.columns if c.is_input},
             tables,
         )
@@ -195,7 +195,7 @@ def _reader(rule: ColumnRule) -> Callable[[str], tuple[Any, FieldError | None]]:
     return lambda text: read(text[: SHOWN + 1])  # no value of a contract is as long
 
 
-def _getter(names: Sequence[str]) -> Callable[[PredictionRequest], tuple[Any, ...]]:
+def getter(names: Sequence[str]) -> Callable[[PredictionRequest], tuple[Any, ...]]:
     """A function that gives the values of attributes as a tuple."""
     if len(names) > 1:
         return attrgetter(*names)
@@ -205,7 +205,7 @@ def _getter(names: Sequence[str]) -> Callable[[PredictionRequest], tuple[Any, ..
 def _canonical_writer(contract: Contract) -> Callable[[PredictionRequest], str]:
     """A function that writes a request's payload as canonical JSON."""
     columns = sorted(contract.payload, key=lambda column: column.source)
-    values_of = _getter([column.table for column in columns])
+    values_of = getter([column.table for column in columns])
     if all(canonical_json(text) == f'"{text}"' for column in columns for text in (column.source, *column.categories)):
         # Numbers and words that need no escaping: their canonical JSON is a form to fill in.
         members = [f'"{column.source}":'.replace("%", "%%") + _FORMS.get(column.kind, '"%s"') for column in columns]

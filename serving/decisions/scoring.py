@@ -6,9 +6,10 @@ Single requests and uploads take this one path, so a row gets the same number ei
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -31,7 +32,7 @@ from bank_assets.store.decision_records import facts_of_model, flags_of_model
 from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.contact_rules import ContactRules
 from serving.customers.suppressions import Suppressions
-from serving.decisions.payloads import Payloads
+from serving.decisions.payloads import Payloads, getter
 from serving.decisions.schemas import (
     EconomicsRequest,
     EconomicsUsed,
@@ -87,19 +88,30 @@ def model_flags(champion: Champion) -> list[Flag]:
     return [Flag(**flag) for flag in flags_of_model(champion.version, champion.decision)]
 
 
-def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]], payloads: Payloads) -> list[Flag]:
-    """Warnings about values that training has never seen, or that contradict each other: to be read with care."""
-    flags: list[Flag] = []
-    attributes = payloads.attributes
-    for one, other in payloads.contract.agreements:
-        value, found = getattr(request, one.table), getattr(request, other.table)
-        if value != one.nothing and found == other.nothing:
-            expected = f"not {other.nothing}, since {one.source} is {value}"
-            flags.append(Flag(CONTRADICTION, other.source, expected, f"{found}"))
-    for name, (low, high) in ranges.items():
-        if not low <= (value := getattr(request, attributes[name])) <= high:
-            flags.append(Flag(OUTSIDE, name, f"{low:g} to {high:g}", f"{value:g}"))
-    return flags
+def flagging(ranges: Mapping[str, Sequence[float]], payloads: Payloads) -> Callable[[PredictionRequest], list[Flag]]:
+    """A function that warns of values that training has never seen, or that contradict each other.
+
+    Its warnings ask to read a decision with care. It is made once for a group of requests, whose columns and limits
+    would otherwise be looked up for each.
+    """
+    agreements = [(attrgetter(one.table, other.table), one, other, one.nothing, other.nothing)
+                  for one, other in payloads.contract.agreements]  # fmt: skip
+    limits = [(name, low, high) for name, (low, high) in ranges.items()]
+    values_of = getter([payloads.attributes[name] for name in ranges])
+
+    def flags_of(request: PredictionRequest) -> list[Flag]:
+        flags: list[Flag] = []
+        for pair, one, other, nothing, other_nothing in agreements:
+            value, found = pair(request)
+            if value != nothing and found == other_nothing:
+                expected = f"not {other_nothing}, since {one.source} is {value}"
+                flags.append(Flag(CONTRADICTION, other.source, expected, f"{found}"))
+        for (name, low, high), value in zip(limits, values_of(request), strict=True):
+            if not low <= value <= high:
+                flags.append(Flag(OUTSIDE, name, f"{low:g} to {high:g}", f"{value:g}"))
+        return flags
+
+    return flags_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +160,11 @@ class DecisionMaker:
         rows = zip(requested, days, numbers, judged, is_stale(dates, published.state).tolist(), strict=False)
         f1_threshold = float(champion.decision["thresholds"]["f1"])
         shared, of_model = self._shared(champion, published), model_flags(champion)
+        flags_of = flagging(champion.decision["feature_ranges"], self.payloads)
         decided = []
         for one, day, (probability, low, high), (worth_calling, profit, threshold, cost, value), stale in rows:
             request = one.request
-            flags = [*of_model, *flags_of(request, champion.decision["feature_ranges"], self.payloads)]
+            flags = [*of_model, *flags_of(request)]
             forbids = OBJECTED if suppression.covers(request.contact_id, request.customer_id) else one.excluded
             if forbids is not None:
                 flags.insert(0, forbids)

@@ -8,7 +8,7 @@ from typing import IO, Final, TypeVar
 
 import msgspec
 
-from bank_assets.contract.reading import Head, TextRow, encoding_of, read_rows
+from bank_assets.contract.reading import Head, TextRow, encoding_of, is_blank, read_rows
 from bank_assets.contract.sent_text import SentText
 from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.schemas import PredictionRequest
@@ -17,6 +17,7 @@ from serving.web.problems import FieldError, PayloadError
 
 T = TypeVar("T")
 MAX_ROWS: Final = 100_000
+_PART_BYTES: Final = 1 << 20  # of a line that never ends
 # First bytes of what people upload instead of CSV.
 _OTHER_FORMATS: Final = (
     (b"PK", "an Excel workbook or a ZIP archive; save the sheet as CSV UTF-8"),
@@ -99,6 +100,17 @@ def check_is_text(stream: IO[bytes]) -> None:
     found = next((name for magic, name in _OTHER_FORMATS if start.startswith(magic)), None if start else "an empty one")
     if found is not None:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", found))
+
+
+def is_longer(stream: IO[bytes]) -> bool:
+    """Whether a file has more than `MAX_ROWS` rows below its header; it is read as far as needed, and rewound."""
+    rows = -1
+    for part in iter(lambda: stream.readline(_PART_BYTES), b""):
+        rows += sum(not is_blank(line) for line in part.splitlines())
+        if rows > MAX_ROWS:
+            break
+    stream.seek(0)
+    return rows > MAX_ROWS
 
 
 def _check_header(head: Head, payloads: Payloads) -> None:

@@ -89,7 +89,7 @@ class WithdrawalsController(Controller):
             at=dt.datetime.now(dt.UTC).isoformat(),
             by=identity_of(request).name,
         )
-        made = withdraw(settings.platform.warehouse, asked)
+        made = withdraw(settings.platform.warehouse, asked, settings.platform.tables)
         if made is None:
             raise NotFoundError(f"{asked.what}: expected a delivery or contact that arrived, found none; correct it.")
         return from_record(WithdrawalEntry, made)

@@ -138,7 +138,9 @@ def refuse_cross_site(method: str, headers: dict[bytes, bytes]) -> None:
 
 def keep_slashes(scope: HTTPScope) -> None:
     """Keep an encoded slash, which belongs to an identifier, from dividing the address into parts."""
-    raw = (scope.get("raw_path") or b"").partition(b"?")[0]
+    if b"%2" not in (raw := scope.get("raw_path") or b""):
+        return
+    raw = raw.partition(b"?")[0]
     if b"%2F" in raw or b"%2f" in raw:
         scope["path"] = unquote(raw.decode("latin-1").replace("%2f", "%2F").replace("%2F", _SLASH))
 

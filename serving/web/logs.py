@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import IO, Any, Final
 
 import msgspec
@@ -62,6 +64,17 @@ def configure() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+@lru_cache(maxsize=2)
+def _second(unix: int) -> str:
+    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _now() -> str:
+    """The time, UTC, in ISO form; the second is formatted once, since that takes 2 us."""
+    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1_000)
+    return f"{_second(seconds)}.{milliseconds:03d}+00:00"
+
+
 class AccessLog:
     """Access lines, gathered and written together: one `write` call each costs as much as scoring a row."""
 
@@ -74,7 +87,7 @@ class AccessLog:
         if self._stream is None:
             return
         line = {
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "at": _now(),
             "level": "info",
             "logger": "access",
             "event": "request",

@@ -214,9 +214,25 @@ class CallPlan:
         }
 
 
-def ranked(expected_profit_eur: FloatArray, contact_id: NDArray[np.str_]) -> NDArray[np.intp]:
-    """Rows by expected profit, the best first, and by the contact's id where it is equal; all (n_contacts,)."""
-    return np.lexsort((contact_id, -np.rint(expected_profit_eur * MICROS).astype(np.int64)))
+def ranked(expected_profit_eur: FloatArray, contact_id: NDArray[Any]) -> NDArray[np.intp]:
+    """Rows by expected profit, the best first, and by the contact's id where it is equal; all (n_contacts,).
+
+    Ids are text, as `np.str_` or as objects. Only those of equal profits are looked at.
+    """
+    micros = in_micros(expected_profit_eur)
+    order = np.argsort(-micros, kind="stable")
+    ordered = micros[order]
+    is_equal = ordered[1:] == ordered[:-1]
+    tied = np.flatnonzero(np.append(is_equal, False) | np.append(False, is_equal))
+    if len(tied):
+        ids = np.asarray(contact_id[order[tied]], dtype=np.str_)
+        order[tied] = order[tied][np.lexsort((ids, -ordered[tied]))]
+    return order
+
+
+def in_micros(eur: FloatArray) -> IntArray:
+    """Amounts in whole millionths of EUR, (n,)."""
+    return np.rint(eur * MICROS).astype(np.int64)
 
 
 def deciles(ranking: NDArray[np.intp]) -> IntArray:

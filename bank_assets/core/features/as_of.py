@@ -41,13 +41,38 @@ def plan_statistics(frame: Rows, contact_dates: DayArray, contract: Contract) ->
     (docs/adr/). Returns the days, sorted and unique (n_days,), and their statistics
     (n_days, len(plan_features(contract))).
     """
-    days, inverse = np.unique(contact_dates.astype("datetime64[D]"), return_inverse=True)
-    counts = np.bincount(inverse, minlength=len(days)).astype(np.float64)
-    means = [
-        np.bincount(inverse, weights=_summarised(frame[one.column], one), minlength=len(days)) / np.maximum(counts, 1.0)
-        for one in contract.list_statistics
-    ]
-    return days, np.column_stack([counts, *means])
+    found = PlanSums(contract)
+    found.add(frame, contact_dates)
+    return found.statistics()
+
+
+class PlanSums:
+    """Sums of each day's list, from the blocks of a list in their order.
+
+    A sum of floats depends on the order of its terms, and this one is continued: the statistics are those of the whole
+    list to the last bit, however it is divided.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract, self._days = contract, np.empty(0, dtype="datetime64[D]")
+        self._sums = np.empty((1 + len(contract.list_statistics), 0))
+
+    def add(self, frame: Rows, contact_dates: DayArray) -> None:
+        """Add the contacts of a block, given by their payload columns and days, (n,)."""
+        before = len(self._days)
+        days = np.concatenate([self._days, contact_dates.astype("datetime64[D]")])
+        self._days, inverse = np.unique(days, return_inverse=True)
+        added = [
+            np.ones(len(contact_dates)),
+            *(_summarised(frame[of.column], of) for of in self._contract.list_statistics),
+        ]
+        rows = (np.concatenate([sums[:before], more]) for sums, more in zip(self._sums, added, strict=True))
+        self._sums = np.array([np.bincount(inverse, weights=one, minlength=len(self._days)) for one in rows])
+
+    def statistics(self) -> tuple[DayArray, FloatArray]:
+        """What `plan_statistics` returns of all blocks together."""
+        counts, *sums = self._sums
+        return self._days, np.column_stack([counts, *(one / np.maximum(counts, 1.0) for one in sums)])
 
 
 def _summarised(column: NDArray[Any], statistic: ListStatistic) -> FloatArray:

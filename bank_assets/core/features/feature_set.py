@@ -79,7 +79,7 @@ def _refuse_post_contact(contract: Contract, names: tuple[str, ...]) -> None:
 def payload_features(frame: Rows, contract: Contract) -> dict[str, NDArray[Any]]:
     """Return the features that describe the customer."""
     try:
-        numbers = {name: frame[name].astype(np.float64) for name in contract.numeric_columns}
+        numbers = {name: np.asarray(frame[name], np.float64) for name in contract.numeric_columns}
         return numbers | {name: np.asarray(frame[name], dtype=object) for name in contract.category_columns}
     except KeyError:
         missing = [name for name in contract.payload_columns if name not in frame]
@@ -89,9 +89,11 @@ def payload_features(frame: Rows, contract: Contract) -> dict[str, NDArray[Any]]
         ) from None
 
 
-def plan_of_the_day(frame: Rows, contact_dates: DayArray, contract: Contract) -> dict[str, FloatArray]:
-    """Return the statistics of each contact's own list; `frame` holds whole days."""
-    days, plans = plan_statistics(frame, contact_dates, contract)
+def plan_of_the_day(
+    frame: Rows, contact_dates: DayArray, contract: Contract, known: tuple[DayArray, FloatArray] | None = None
+) -> dict[str, FloatArray]:
+    """Return the statistics of each contact's own list; `frame` holds whole days unless they are `known`."""
+    days, plans = known or plan_statistics(frame, contact_dates, contract)
     row = np.searchsorted(days, contact_dates.astype("datetime64[D]"))
     return {name: plans[row, column] for column, name in enumerate(FeatureSet.of(contract).plan)}
 
@@ -101,23 +103,34 @@ def plans_by_day(frame: Rows, contact_dates: DayArray, contract: Contract) -> di
 
     A state with them gives each contact of that day alone the features that it has on the whole list.
     """
-    days, plans = plan_statistics(frame, contact_dates, contract)
+    return named_plans(plan_statistics(frame, contact_dates, contract), contract)
+
+
+def named_plans(known: tuple[DayArray, FloatArray], contract: Contract) -> dict[str, dict[str, float]]:
+    """Return what `plans_by_day` does, from the days and their statistics."""
+    days, plans = known
     names = FeatureSet.of(contract).plan
     return {str(day): dict(zip(names, row, strict=True)) for day, row in zip(days, plans.tolist(), strict=True)}
 
 
 def current_features(
-    frame: Rows, contact_dates: DayArray, state: AsOfState, contract: Contract, *, has_plan: bool
+    frame: Rows,
+    contact_dates: DayArray,
+    state: AsOfState,
+    contract: Contract,
+    *,
+    has_plan: bool,
+    known: tuple[DayArray, FloatArray] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Return features of contacts to be decided now, from the published state.
 
-    `has_plan` says that `frame` is the whole list of its days; single requests take the typical plan of the last 30
-    days. `contract` is that of the model which scores the contacts.
+    `has_plan` says that `frame` is the whole list of its days, or a part of one whose `plan_statistics` are `known`;
+    single requests take the typical plan of the last 30 days. `contract` is that of the model that scores them.
     """
     _refuse_post_contact(contract, tuple(frame))
     n = len(contact_dates)
     plan = (
-        plan_of_the_day(frame, contact_dates, contract)
+        plan_of_the_day(frame, contact_dates, contract, known)
         if has_plan
         else _constant(state.typical_plan, FeatureSet.of(contract).plan, n)
     )

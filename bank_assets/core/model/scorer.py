@@ -128,9 +128,10 @@ class Scorer:
         self._session = self._open(files["model.onnx"])
         self._kinds = {f["name"]: f["kind"] for f in self.decision["features"]}
         self.feature_names: tuple[str, ...] = tuple(node.name for node in self._session.get_inputs())
+        numeric = [name for name in self.feature_names if self._kinds.get(name) == "numeric"]
+        others = [name for name in self.feature_names if name not in numeric]
         self._inputs = [
-            (name, np.dtype(np.float32 if self._kinds.get(name) == "numeric" else np.object_))
-            for name in self.feature_names
+            (np.dtype(kind), names) for kind, names in ((np.float32, numeric), (np.object_, others)) if names
         ]
         # As arrays: making them of the document's lists costs each call more than looking them up.
         self._ranges = {name: np.asarray(knots, float) for name, knots in self.decision["ranges"].items()}
@@ -165,29 +166,32 @@ class Scorer:
         `features` holds one array (n,) per name of `feature_names`, numbers (NaN for missing) or strings for
         categories; further names are ignored.
         """
-        try:
-            feeds = {name: np.asarray(features[name], dtype).reshape(-1, 1) for name, dtype in self._inputs}
-        except KeyError:
-            missing = [name for name in self.feature_names if name not in features]
+        missing = [name for name in self.feature_names if name not in features]
+        if missing:
             raise BundleError(
                 f"features: expected {list(self.feature_names)}, missing {missing}; "
                 "make the features under the model's own contract, or use a model made under theirs."
-            ) from None
-        n_rows = len(feeds[self.feature_names[0]])
+            )
+        n_rows = len(features[self.feature_names[0]])
         if n_rows <= CHUNK_ROWS:
-            return self._run(feeds, n_rows)
+            return self._run(features, n_rows)
         result = np.empty(n_rows, dtype=np.float64)
         for start in range(0, n_rows, CHUNK_ROWS):
-            chunk = {name: column[start : start + CHUNK_ROWS] for name, column in feeds.items()}
+            chunk = {name: features[name][start : start + CHUNK_ROWS] for name in self.feature_names}
             result[start : start + CHUNK_ROWS] = self._run(chunk, min(CHUNK_ROWS, n_rows - start))
         return result
 
-    def _run(self, feeds: Mapping[str, NDArray[Any]], n_rows: int) -> FloatArray:
-        """One call of the graph with columns (n_rows, 1), (n_rows,)."""
-        if n_rows == 1:
-            # One row takes another matrix kernel than two or more, and differs by up to 6e-8 in 40 % of the rows
-            # of a logistic regression (measured); two equal rows give the bits that the row has in any batch.
-            feeds = {name: np.concatenate((column, column)) for name, column in feeds.items()}
+    def _run(self, features: Mapping[str, NDArray[Any]], n_rows: int) -> FloatArray:
+        """One call of the graph, (n_rows,)."""
+        feeds: dict[str, NDArray[Any]] = {}
+        for dtype, names in self._inputs:
+            # One conversion for all columns of a type: thirty small ones cost a single request 25 us.
+            block = np.array([features[name] for name in names], dtype)
+            if n_rows == 1:
+                # One row takes another matrix kernel than two or more, and differs by up to 6e-8 in 40 % of the rows
+                # of a logistic regression (measured); two equal rows give the bits that the row has in any batch.
+                block = np.repeat(block, 2, axis=1)
+            feeds.update(zip(names, block[:, :, np.newaxis], strict=True))
         output = self._session.run(_OUTPUT, feeds)[0][:n_rows]
         return np.asarray(output[:, 1] if output.ndim == 2 else output, dtype=np.float64)
 

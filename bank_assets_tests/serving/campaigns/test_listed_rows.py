@@ -8,11 +8,12 @@ from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.call_plan import BEYOND_LIMITS, HELD_OUT, WORTH_CALLING
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.core.features.as_of import AsOfState
-from bank_assets.core.features.feature_set import current_features
+from bank_assets.core.features.feature_set import current_features, plans_by_day
 from bank_assets.core.model.scorer import Scorer
-from bank_assets.landing.campaign_file import latest_campaigns, read_campaign
+from bank_assets.landing.campaign_file import latest_campaigns
 from bank_assets.ledger import decisions
 from bank_assets.ledger.merkle import leaf_hash
+from bank_assets.spark.list_intake import read_campaign
 from bank_assets.store.decision_records import facts_of_list, facts_of_model
 from bank_assets_tests.serving.campaigns.lists import delivered, make_list, rows_of
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, soup_of, token_of
@@ -104,7 +105,7 @@ def test_a_list_of_the_pipeline_replays_identically_from_its_record(client):
         "as_of": str(state.as_of),
         "sha256": campaign.digest,
         "n_rejected": campaign.n_rejected,
-        "recorded": facts_of_list(of_model, scorer.decision, state, *mix),
+        "recorded": facts_of_list(of_model, scorer.decision, state, plans_by_day(*mix)),
     }
     under = PlanSettings(platform.calling)
     plan = plan_of(scored, under, UCI, "example")

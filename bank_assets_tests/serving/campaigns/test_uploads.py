@@ -1,11 +1,14 @@
 """Lists that are uploaded on the Campaign page."""
 
+import io
+
 import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.store import campaign_files
 from bank_assets_tests.serving.campaigns.lists import delivered
 from bank_assets_tests.world.demo_home import soup_of, token_of
+from serving.decisions.uploads import is_longer
 
 
 def upload(client, text, name="list.csv"):
@@ -84,3 +87,53 @@ def test_the_way_on_from_a_refused_upload_is_a_page(shown):
     page = soup_of(shown.get(way["href"]))
     example = shown.get(page.select_one("#h-upload a")["href"])
     assert upload(shown, example.text).status_code == 303
+
+
+def deliveries(client):
+    folder = client.app.state.services.settings.platform.landing / "campaigns"
+    return {path.name: path.read_text() for path in folder.glob("*")} if folder.is_dir() else {}
+
+
+def test_a_longer_upload_becomes_a_delivery_and_the_page_says_so(client, monkeypatch):
+    monkeypatch.setattr("serving.decisions.uploads.MAX_ROWS", 20)
+    monkeypatch.setattr("serving.campaigns.call_lists.FIRST_ROWS", 10)
+    before, rows = deliveries(client), delivered(client)[:21]
+    assert "list=" in upload(client, csv_text(rows[:20]), "crm.csv").headers["location"]
+    assert deliveries(client) == before
+    response = upload(client, csv_text(rows), "../crm autumn.txt")
+    assert response.status_code == 303
+    page = soup_of(client.get(response.headers["location"]))
+    assert "crm autumn.csv was delivered to the pipeline" in page.select_one(".notice").text
+    new = {name: text for name, text in deliveries(client).items() if name not in before}
+    assert new == {"crm autumn.csv": csv_text(rows)}
+    assert not soup_of(client.get("/campaign?delivered=another.csv")).select(".notice")
+    again = [upload(client, csv_text(rows[::order]), "crm autumn.csv").headers["location"] for order in (1, -1)]
+    assert "crm+autumn.csv" in again[0].replace("%20", "+")
+    assert len(deliveries(client)) == len(before) + 2, "a list of another content keeps its file"
+
+
+def test_a_longer_upload_that_does_not_fit_is_refused_at_once(client, monkeypatch):
+    monkeypatch.setattr("serving.decisions.uploads.MAX_ROWS", 20)
+    monkeypatch.setattr("serving.campaigns.call_lists.FIRST_ROWS", 10)
+    before, rows = deliveries(client), [{**row, "age": "7"} for row in delivered(client)[:21]]
+    for text in (csv_text(rows), "no;header\n" * 40):
+        assert upload(client, text).status_code == 422
+    assert deliveries(client) == before
+    folder = client.app.state.services.settings.platform.landing / "campaigns"
+    monkeypatch.setattr("bank_assets.store.campaign_files.temporary_beside", refused)
+    answer = upload(client, csv_text(delivered(client)[:21]))
+    assert answer.status_code == 409
+    assert "expected a landing folder that this app may write to" in soup_of(answer).text
+    assert deliveries(client) == before
+    assert folder.is_dir()
+
+
+def refused(path):
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_of_an_upload_are_counted_as_they_are_read(monkeypatch, end):
+    monkeypatch.setattr("serving.decisions.uploads.MAX_ROWS", 3)
+    counted = [is_longer(io.BytesIO(end.join(["head", *["row"] * n, "", " "]).encode())) for n in (2, 3, 4)]
+    assert counted == [False, False, True]

@@ -15,10 +15,10 @@ from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.planner import PlanSettings
-from bank_assets.landing.campaign_file import read_campaign
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.header import delivery_kinds
 from bank_assets.landing.register import Delivery
+from bank_assets.spark.list_intake import read_campaign
 from bank_assets.spark.tables import Family
 from bank_assets.spark.text_block import read_block
 from bank_assets_tests.world.contracts import PERSONS, with_column

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
+from bank_assets.environment import SettingsError
 from bank_assets.ledger import accounts, campaigns, feeds
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.engine import open_ledger
-from bank_assets.settings import SettingsError
 from bank_assets.store.standard_webhooks import signed
 from bank_assets_tests.world.demo_home import HTMX, token_of
 from serving.app import create_app

@@ -6,12 +6,12 @@ import sys
 import pytest
 from sqlalchemy import text
 
+from bank_assets.environment import SettingsError
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.records import Draft
 from bank_assets.revision import git_revision
-from bank_assets.settings import SettingsError
 from serving.__main__ import main
 from serving.settings import load_serving_settings
 

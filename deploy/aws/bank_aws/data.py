@@ -1,8 +1,9 @@
 """What must not be lost: database, file system, buckets, secrets, and the key that encrypts them.
 
-`BANK_HOME` is on the file system (EFS), because snapshots, manifests and locks need POSIX (docs/adr/0020). Files are
-exchanged through the bucket `warehouse`: deliveries arrive under `landing/`, snapshots and reports are copied out every
-night. MLflow's artifacts have a bucket that only the MLflow server may use.
+Tables and the bytes of deliveries are in the bucket `lake` (`BANK_LAKE`, docs/adr/0047). Files are exchanged through
+the bucket `warehouse`: deliveries arrive under `landing/` (`BANK_LANDING`), and reports are copied to `reports/` every
+night. `BANK_HOME`, which stays small, is on the file system (EFS): the register of deliveries has a lock. MLflow's
+artifacts have a bucket that only the MLflow server may use.
 """
 
 from __future__ import annotations
@@ -97,6 +98,15 @@ class DataStack(cdk.Stack):
             "server_access_logs_bucket": self.access_logs,
         }
         self.warehouse = self._bucket("Warehouse", server_access_logs_prefix="warehouse/", **encrypted)
+        # `prune` removes former files after a week; what they held of a customer is gone a month later.
+        gone = s3.LifecycleRule(
+            abort_incomplete_multipart_upload_after=cdk.Duration.days(7),
+            noncurrent_version_expiration=cdk.Duration.days(30),
+            expired_object_delete_marker=True,
+        )
+        self._lake = self._bucket("Lake", server_access_logs_prefix="lake/", lifecycle_rules=[gone], **encrypted)
+        self.lake = f"s3://{self._lake.bucket_name}/lake"
+        self.landing = f"s3://{self.warehouse.bucket_name}/landing"
         self.artifacts = self._bucket("Artifacts", server_access_logs_prefix="artifacts/", **encrypted)
 
     def _make_files(self, network: NetworkStack) -> None:
@@ -141,6 +151,26 @@ class DataStack(cdk.Stack):
             [self.files.file_system_arn],
             conditions={"StringEquals": {"elasticfilesystem:AccessPointArn": self.home.access_point_arn}},
         )
+
+    def grant_lake(self, role: iam.IRole) -> None:
+        """Let a role read, write and remove tables and the bytes of deliveries."""
+        bucket = self.export_value(self._lake.bucket_arn)
+        # No condition on the prefix: S3 would answer 403 instead of 404 for an object that is not there.
+        may(role, ["s3:GetBucketLocation", "s3:ListBucket"], [bucket])
+        may(
+            role,
+            ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            [f"{bucket}/*"],
+            why="All objects of the one bucket of tables and raw bytes, whose names the platform makes.",
+        )
+        may(role, ["kms:Decrypt", "kms:GenerateDataKey"], [self.key.key_arn])
+
+    def grant_landing(self, role: iam.IRole) -> None:
+        """Let a role read what senders deliver."""
+        bucket = self.export_value(self.warehouse.bucket_arn)
+        may(role, ["s3:ListBucket"], [bucket])
+        why = "Deliveries, whose names senders choose."
+        may(role, ["s3:GetObject"], [f"{bucket}/landing/*"], why=why)
 
     def _make_secrets(self) -> None:
         def made(name: str, description: str, **generator: Any) -> secretsmanager.Secret:

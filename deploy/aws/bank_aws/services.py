@@ -233,6 +233,7 @@ class ServicesStack(cdk.Stack):
             log="app",
             environment={
                 **environment.settings,
+                "BANK_LAKE": self._data.lake,  # the app must not take the home for it, and has no right to it
                 **self._tasks.addresses,
                 "BANK_LEDGER_URL": "postgresql:///ledger",
                 "BANK_MLFLOW_URI": f"http://mlflow.{environment.namespace}:{MLFLOW_PORT}",

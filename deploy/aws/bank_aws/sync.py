@@ -1,7 +1,4 @@
-"""Copies between bucket and home by DataSync: deliveries in every hour, snapshots and reports out every night.
-
-Snapshots are immutable, so a file once copied never changes.
-"""
+"""Copies the reports from the home to the bucket by DataSync every night."""
 
 from __future__ import annotations
 
@@ -18,7 +15,6 @@ from bank_aws.environments import Environment
 from bank_aws.network import NetworkStack
 from bank_aws.permissions import may
 
-EVERY_HOUR = "cron(15 * * * ? *)"
 EVERY_MORNING = "cron(0 5 * * ? *)"
 
 
@@ -63,8 +59,8 @@ class SyncStack(cdk.Stack):
                 "s3:PutObject",
                 "s3:PutObjectTagging",
             ],
-            [f"{bucket}/*"],
-            why="All objects of the one bucket that exists for these copies.",
+            [f"{bucket}/reports/*"],
+            why="Reports, whose names the platform makes.",
         )
         may(bucket_role, ["kms:Decrypt", "kms:GenerateDataKey"], [data.key.key_arn])
         subnet = network.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnets[0]
@@ -112,12 +108,10 @@ class SyncStack(cdk.Stack):
                     preserve_deleted_files="PRESERVE",  # a copy never deletes: landing keeps what it had
                     transfer_mode=mode,
                     verify_mode="ONLY_FILES_TRANSFERRED",
-                    posix_permissions="NONE" if "landing" in task else "PRESERVE",
-                    uid="NONE" if "landing" in task else "INT_VALUE",
-                    gid="NONE" if "landing" in task else "INT_VALUE",
+                    posix_permissions="PRESERVE",
+                    uid="INT_VALUE",
+                    gid="INT_VALUE",
                 ),
             )
 
-        copy("landing", in_bucket("/landing/"), in_files("/landing/"), EVERY_HOUR, "CHANGED")
-        copy("warehouse", in_files("/warehouse/"), in_bucket("/warehouse/"), EVERY_MORNING, "CHANGED")
         copy("reports", in_files("/reports/"), in_bucket("/reports/"), EVERY_MORNING, "CHANGED")

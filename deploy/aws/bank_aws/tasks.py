@@ -78,6 +78,9 @@ class Tasks:
             **self._environment.settings,
             "BANK_MLFLOW_URI": f"http://mlflow.{self._environment.namespace}:{MLFLOW_PORT}",
             "BANK_MLFLOW_ARTIFACTS": "mlflow-artifacts:/bank-marketing",
+            "BANK_LAKE": self._data.lake,
+            "BANK_LANDING": self._data.landing,
+            "AWS_REGION": self._stack.region,
             "BANK_SPARK_MEMORY": f"{self._environment.run_memory_mib // 2}m",
             "GIT_PYTHON_REFRESH": "quiet",
             **self.dagster_environment(),
@@ -207,6 +210,9 @@ class Tasks:
                 iam.PolicyStatement(actions=["kms:Decrypt"], resources=[self._data.key.key_arn])
             )
         self._mount(definition, container, home)
+        if image == "pipeline" and home:
+            self._data.grant_lake(definition.task_role)
+            self._data.grant_landing(definition.task_role)
         self._explain(definition, name)
         return definition
 

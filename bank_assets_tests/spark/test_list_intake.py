@@ -8,8 +8,9 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.suppression import persons_of
-from bank_assets.landing.campaign_file import is_due, latest_campaigns, read_campaign
+from bank_assets.landing.campaign_file import is_due, latest_campaigns
 from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.spark.list_intake import read_campaign
 from bank_assets_tests.world.contracts import PERSONS, WIDER
 from bank_assets_tests.world.customers import delimited, delivered
 

@@ -1,0 +1,51 @@
+"""Senders put deliveries into a bucket: each change is taken once, and nothing stays in the landing folder."""
+
+import pytest
+
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.register import withdrawals
+from bank_assets.store.places import WarehouseError, place_of
+from bank_assets_tests.landing.landing_home import CONTENT, NOW, UCI, Home
+from bank_assets_tests.world.bucket import new_bucket, served
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    pytest.importorskip("moto", reason="needs moto (make env)")
+    with served():
+        yield place_of(f"{new_bucket('bank-landing')}/in")
+
+
+def look(home, bucket):
+    # An hour to settle would hold back whatever was just written, but an object appears whole.
+    return register_deliveries(home.landing, home.warehouse, UCI, now=NOW, settle_seconds=3_600, bucket=str(bucket))
+
+
+def test_each_change_of_an_object_is_taken_once(bucket, tmp_path):
+    home, may = Home(tmp_path), bucket / "contacts" / "may.csv"
+    may.write_bytes(CONTENT)
+    (bucket / "contacts" / "half.csv.part").write_bytes(b"")
+    (bucket / "contacts" / "bad.csv").write_bytes(b"a,b\n1,2\n")
+    (bucket / "elsewhere" / "may.csv").write_bytes(CONTENT)
+
+    first = look(home, bucket)
+    assert [one.key for one in first.new] == ["contacts/may.csv"]
+    assert [one.name for one in first.refused] == ["bad.csv"]
+    assert not list((home.landing / "contacts").iterdir()), "the bucket has them"
+    second = look(home, bucket)
+    assert [*second.new, *second.refused, *second.unchanged] == [], "what did not change is not fetched again"
+
+    may.write_bytes(CONTENT.replace(b"58", b"59"))
+    assert [one.arrival for one in look(home, bucket).new] == [2]
+    (home.warehouse / "raw" / "fetched.json").unlink()
+    assert not look(home, bucket).new, "what is fetched again is known"
+
+    (bucket / "withdrawals" / "w.csv").write_bytes(b"delivery,reason\ncontacts/may.csv,wrong file\n")
+    assert [one.delivery for one in look(home, bucket).withdrawn] == ["contacts/may.csv"]
+    look(home, bucket)
+    assert len(withdrawals(home.warehouse)) == 1
+
+
+def test_a_bucket_that_nobody_made_is_named(bucket, tmp_path):
+    with pytest.raises(WarehouseError, match=r"s3://nobody-made-it: expected the bucket that BANK_LANDING names"):
+        look(Home(tmp_path), "s3://nobody-made-it")
