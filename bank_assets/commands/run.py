@@ -104,15 +104,9 @@ def _land(arguments: argparse.Namespace, settings: Settings, console: Console) -
                 style="yellow",
             )
     arrived = datetime.now(UTC)
-    found = register_deliveries(
-        settings.landing,
-        settings.warehouse,
-        settings.contract,
-        now=arrived,
-        settle_seconds=0,
-        lake=settings.tables,
-        bucket=settings.landing_bucket,
-    )
+    folders = settings.landing, settings.warehouse
+    tables, bucket = settings.tables, settings.landing_bucket
+    found = register_deliveries(*folders, settings.contract, now=arrived, settle_seconds=0, lake=tables, bucket=bucket)
     for refusal in found.refused:
         console.print(f"not used: {refusal.problem}", style="yellow")
 

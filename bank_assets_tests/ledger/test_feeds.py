@@ -230,3 +230,18 @@ def test_an_old_outcome_that_is_emptied_without_an_erasure_is_a_fault(ledger):
         emptied = "UPDATE outcomes SET subject = 'erased:1', contact_id = NULL, person_hash = :hashed"
         connection.execute(text(emptied), {"hashed": person_hash(salt, ["s", "c-1"])})
     assert "1 rows without an event lost their person without an erasure" in verify(ledger).why
+
+
+def test_an_outcome_knows_the_list_that_called_if_its_report_does(listed):
+    taken(listed, call("c-1", "refused", list_id="l-1"), call("c-2", "not_reached"), call("c-9", "refused"))
+    taken(listed, call("c-1", "subscribed", 26))
+    outcomes.record(listed, y="yes", actor="k", decision_id="l-1.2")
+    outcomes.record(listed, y="no", actor="k", contact_id="c-2")
+    lists, reports = outcomes.calling_lists(listed), list(outcomes.export(listed))
+    assert [(one.contact_id, one.y, lists.get(one.id)) for one in reports] == [
+        ("c-1", "no", "l-1"),
+        ("c-9", "no", None),
+        ("c-1", "yes", "l-2"),  # booked to the newest list that calls
+        ("c-2", "yes", "l-1"),  # reported as a row of the list
+        ("c-2", "no", None),
+    ]
