@@ -55,6 +55,7 @@ OUTCOME_SCHEMA = pa.schema(
         ("is_subscribed", pa.bool_()),
         ("duration_seconds", pa.int64()),
         ("arrived_on", pa.date32()),
+        ("list_id", pa.string()),  # by which the contact was called; earlier releases have no such column
     ]
 )
 

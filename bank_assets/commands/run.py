@@ -105,8 +105,8 @@ def _land(arguments: argparse.Namespace, settings: Settings, console: Console) -
             )
     arrived = datetime.now(UTC)
     folders = settings.landing, settings.warehouse
-    places = {"lake": settings.tables, "bucket": settings.landing_bucket}
-    found = register_deliveries(*folders, settings.contract, now=arrived, settle_seconds=0, **places)
+    tables, bucket = settings.tables, settings.landing_bucket
+    found = register_deliveries(*folders, settings.contract, now=arrived, settle_seconds=0, lake=tables, bucket=bucket)
     for refusal in found.refused:
         console.print(f"not used: {refusal.problem}", style="yellow")
 

@@ -148,7 +148,8 @@ class Play:
     def _list(self, step: DemoDelivery) -> MadeList:
         """Make the call list of a step's customers on the pages of the app."""
         share = 0.0 if self.source.is_real else HOLDOUT_PCT
-        made = self.pages.make_list(f"{step.name}.csv", self.sender.customers(step), share)
+        days = self.sender.bank.days_met
+        made = self.pages.make_list(f"{step.name}.csv", self.sender.customers(step), share, days)
         self.lists.append(made)
         self._tell(
             f"{step.name}: the list calls {len(made.called):,} customers, {len(made.explored)} of them to learn, and "

@@ -8,8 +8,9 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, select, tuple_
 
-from bank_assets.ledger import events
-from bank_assets.ledger.campaign_models import list_rows
+from bank_assets.contract.feeds import TEACHES
+from bank_assets.ledger import events, models
+from bank_assets.ledger.campaign_models import dispositions, list_rows
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import decisions, outcomes, payloads
 from bank_assets.ledger.records import row_of
@@ -43,6 +44,7 @@ class Recorded:
 
 
 _COLUMNS: Final = tuple(outcomes.c[name] for name in OutcomeReport.__dataclass_fields__)
+RECORDED: Final = "outcomes.recorded"  # kind of the event about a report; its subject is a decision or a call list
 _REPORTS: Final = select(*_COLUMNS).order_by(outcomes.c.arrived_at, outcomes.c.id)
 
 
@@ -68,12 +70,15 @@ def record(
     """
     if (decision_id is None) == (contact_id is None):
         raise ValueError("expected either decision_id or contact_id; give exactly one.")
+    about = ""
     with writing(engine) as connection:
         # One report at a time, so that a repeated one finds the first, and row numbers follow the order of commits.
         events.lock(connection)
         if decision_id is not None:
             contact_id = _contact_of(connection, decision_id)
-            decision_id = None if row_of(decision_id) else decision_id
+            about, row = decision_id, row_of(decision_id)
+            if row is not None:
+                about, decision_id = row[0], None
         subject = f"decision:{decision_id}" if decision_id is not None else f"contact:{contact_id}"
         earlier = [OutcomeReport(*row) for row in connection.execute(_REPORTS.where(outcomes.c.subject == subject))]
         same = [report for report in earlier if report.y == y and report.arrived_at == arrived_at]
@@ -92,7 +97,7 @@ def record(
             "recorded_at": now,
             "actor": actor,
         }
-        with events.recording(connection, kind="outcomes.recorded", subject=decision_id or "", actor=actor) as event:
+        with events.recording(connection, kind=RECORDED, subject=about, actor=actor) as event:
             (row,) = event.insert(outcomes, [report])
         recorded = OutcomeReport(*(getattr(row, name) for name in OutcomeReport.__dataclass_fields__))
         return Recorded(recorded, is_new=True, corrects=any(report.y != y for report in earlier))
@@ -133,3 +138,21 @@ def export(engine: Engine) -> Iterator[OutcomeReport]:
     with engine.connect() as connection:
         reports = connection.execution_options(yield_per=5_000).execute(select(*_COLUMNS).order_by(outcomes.c.id))
         yield from (OutcomeReport(*row) for row in reports)
+
+
+def calling_lists(engine: Engine) -> dict[int, str]:
+    """The call list of each report that follows from a call by one, by the report's id.
+
+    That is the list to which the disposition is booked, or the one whose row was reported as a decision.
+    """
+    # By contact: SQLite would take the index of events, and read a batch of 5,000 rows once for each of its rows.
+    same_event = dispositions.c.event_seq + 0 == outcomes.c.event_seq + 0
+    same = (dispositions.c.contact_id == outcomes.c.contact_id) & same_event
+    is_call = dispositions.c.list_id.is_not(None) & dispositions.c.disposition.in_(list(TEACHES))
+    by_call = select(outcomes.c.id, dispositions.c.list_id).join(dispositions, same).where(is_call)
+    of_row = (models.events.c.seq == outcomes.c.event_seq) & (models.events.c.kind == RECORDED)
+    is_row = outcomes.c.decision_id.is_(None) & (models.events.c.subject != "")
+    by_row = select(outcomes.c.id, models.events.c.subject).join(models.events, of_row).where(is_row)
+    with engine.connect() as connection:
+        rows = [*connection.execute(by_row), *connection.execute(by_call.order_by(dispositions.c.id))]
+    return {report: list_id for report, list_id in rows}  # noqa: C416  a result has keys

@@ -51,13 +51,15 @@ class ContactStore:
     ) -> tuple[Contacts, Feedback]:
         """Contacts as in `read`, and where their outcomes come from."""
         payload = [column.table for column in self._contract.payload]
-        designs, named = self._designs.read(), CUSTOMER_ID in self._contract.identifiers
-        persons = [CUSTOMER_ID] if named and (designs or with_persons) else []
+        designs, has_persons = self._designs.read(), CUSTOMER_ID in self._contract.identifiers
+        persons = [CUSTOMER_ID] if has_persons and (designs or with_persons) else []
         rows = self._last_arrivals([*payload, *persons], months)
         outcomes = self._reports()
         if as_of is not None:
             outcomes = outcomes[pd.to_datetime(outcomes["arrived_on"]) < pd.Timestamp(as_of)]
-        outcomes = outcomes.drop_duplicates("contact_id", keep="last")
+        # What corrects a call need not name the list that the call named.
+        named = outcomes.groupby("contact_id")["list_id"].ffill()
+        outcomes = outcomes.assign(list_id=named).drop_duplicates("contact_id", keep="last")
         joined = rows.merge(outcomes, on="contact_id", how="left")
         dates = joined["contact_date"].to_numpy().astype("datetime64[D]")
         # pandas holds Arrow dates as objects, with NaN for contacts without an outcome
@@ -72,7 +74,10 @@ class ContactStore:
             self._contract,
         )
         customers = joined[CUSTOMER_ID].fillna("").to_numpy(dtype=object) if persons else None
-        weights, chance, feedback = feedback_of(contacts.contact_ids, dates, arrived, designs, as_of, customers)
+        called_by = joined["list_id"].fillna("").to_numpy(dtype=object)
+        weights, chance, feedback = feedback_of(
+            contacts.contact_ids, dates, arrived, designs, as_of, customers, called_by
+        )
         contacts = replace(contacts, weights=weights, propensity=chance, customer_ids=customers)
         return contacts.in_time_order(), feedback
 
@@ -91,11 +96,11 @@ class ContactStore:
 
     def _reports(self) -> pd.DataFrame:
         """Every report of an outcome, in the order of arrival."""
-        names = ["contact_id", "is_subscribed", "arrived_on"]
+        names = ["contact_id", "is_subscribed", "arrived_on", "list_id"]
         parts = [self._frame(table, names, None) for table in OUTCOME_TABLES if self._warehouse.manifest(table)]
         if not parts:
             return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
-        known = pd.concat(parts, ignore_index=True)
+        known = pd.concat(parts, ignore_index=True).reindex(columns=names)
         known = known[known["is_subscribed"].notna()]
         return known.sort_values("arrived_on", kind="stable")
 

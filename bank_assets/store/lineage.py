@@ -65,9 +65,11 @@ def passed_months(store: Warehouse) -> list[str]:
 def outcomes_by_month(engine: Engine, first: str) -> dict[str, list[dict[str, Any]]]:
     """Outcomes of identified contacts that were reported to the web app, by month of arrival.
 
-    Those that arrived before the first month of the axis, as an earlier release took them, belong to that month.
+    Those that arrived before the first month of the axis, as an earlier release took them, belong to that month. An
+    outcome of a call by a list names it; the others, and their months, are as before.
     """
     found: dict[str, list[dict[str, Any]]] = {}
+    lists = outcomes.calling_lists(engine)
     for row in outcomes.export(engine):
         if row.contact_id is not None:
             found.setdefault(max(row.arrived_at[:7], first), []).append(
@@ -76,6 +78,7 @@ def outcomes_by_month(engine: Engine, first: str) -> dict[str, list[dict[str, An
                     "is_subscribed": row.y == "yes",
                     "duration_seconds": row.duration,
                     "arrived_on": date.fromisoformat(row.arrived_at[:10]),
+                    **({"list_id": lists[row.id]} if row.id in lists else {}),
                 }
             )
     return found

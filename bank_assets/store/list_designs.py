@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import compress, groupby
 from operator import attrgetter
 from pathlib import Path
@@ -161,10 +162,11 @@ def _encoded(made: Sequence[Decision]) -> bytes:
 
 def _read(path: Path) -> ListDesign:
     to_do = "restore it from a backup, or remove it: then the outcomes of its calls teach nothing"
-    return read_json(path, _design_of, "the design of a list as it was kept", to_do)
+    named = partial(_design_of, path.stem[_DAY:])
+    return read_json(path, named, "the design of a list as it was kept", to_do)
 
 
-def _design_of(found: object) -> ListDesign:
+def _design_of(on_record: str, found: object) -> ListDesign:
     stored = msgspec.convert(found, _Stored)
     days = np.asarray([stored.as_of, *stored.contact_dates], dtype="datetime64[D]")
     return ListDesign(
@@ -177,4 +179,5 @@ def _design_of(found: object) -> ListDesign:
         np.asarray(stored.is_called, dtype=bool),
         np.asarray(stored.is_explored, dtype=bool),
         None if stored.customer_ids is None else np.asarray(stored.customer_ids, dtype=object),
+        on_record,
     )

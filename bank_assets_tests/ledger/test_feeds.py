@@ -172,6 +172,31 @@ def test_subscriptions_are_kept_once_with_their_cancellations(ledger):
     assert verify(ledger).ok
 
 
+@pytest.mark.parametrize(
+    ("books", "expected"),
+    [
+        ([("subscribed", 24), ("cancelled", 29)], ["yes", "no"]),
+        ([("cancelled", 29)], ["yes", "no"]),
+        ([("cancelled", 21)], ["yes"]),  # of something earlier
+        ([("subscribed", 24), ("subscribed", 27), ("cancelled", 29)], ["yes"]),  # of something that no call reported
+    ],
+)
+def test_a_cancellation_in_the_books_takes_back_what_a_call_reported(listed, books, expected):
+    taken(listed, call("c-1", "subscribed", 22, arrived_at="2010-11-22T00:00:00.000000Z"), call("c-2", "refused"))
+    rows = [Subscription("k-1", f"2010-11-{day}", kind, "2010-11-30T00:00:00.000000Z") for kind, day in books]
+    found = feeds.record_subscriptions(listed, rows, actor="books", source="api")
+    assert found.outcomes == len(expected) - 1
+    feeds.record_subscriptions(listed, rows, actor="books", source="file")
+    assert learned(listed, "c-1") == expected
+    assert learned(listed, "c-2") == ["no"]
+
+
+def test_both_feeds_may_tell_of_a_cancellation(listed):
+    taken(listed, call("c-1", "subscribed", 22), call("c-1", "cancelled", 28))
+    feeds.record_subscriptions(listed, [Subscription("k-1", "2010-11-29", "cancelled")], actor="books", source="api")
+    assert learned(listed, "c-1") == ["yes", "no"]
+
+
 def test_one_row_does_not_say_up_to_which_day_subscriptions_are_known(ledger):
     def until(*days):
         rows = [Subscription(f"k-{day}", day) for day in days]
@@ -230,3 +255,18 @@ def test_an_old_outcome_that_is_emptied_without_an_erasure_is_a_fault(ledger):
         emptied = "UPDATE outcomes SET subject = 'erased:1', contact_id = NULL, person_hash = :hashed"
         connection.execute(text(emptied), {"hashed": person_hash(salt, ["s", "c-1"])})
     assert "1 rows without an event lost their person without an erasure" in verify(ledger).why
+
+
+def test_an_outcome_knows_the_list_that_called_if_its_report_does(listed):
+    taken(listed, call("c-1", "refused", list_id="l-1"), call("c-2", "not_reached"), call("c-9", "refused"))
+    taken(listed, call("c-1", "subscribed", 26))
+    outcomes.record(listed, y="yes", actor="k", decision_id="l-1.2")
+    outcomes.record(listed, y="no", actor="k", contact_id="c-2")
+    lists, reports = outcomes.calling_lists(listed), list(outcomes.export(listed))
+    assert [(one.contact_id, one.y, lists.get(one.id)) for one in reports] == [
+        ("c-1", "no", "l-1"),
+        ("c-9", "no", None),
+        ("c-1", "yes", "l-2"),  # booked to the newest list that calls
+        ("c-2", "yes", "l-1"),  # reported as a row of the list
+        ("c-2", "no", None),
+    ]

@@ -4,10 +4,13 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from bank_assets.assets.performance import OUTCOME_SCHEMA
 from bank_assets.contract.feeds import Disposition
 from bank_assets.contract.uci import UCI
+from bank_assets.core.economics.call_plan import WORTH_CALLING
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
@@ -34,6 +37,16 @@ PLAN = plan_calls(
 
 def shown(as_of):
     return ListScores([CALL] * 21, PLAN.probability, PLAN.probability, "7", "d", as_of)
+
+
+def on_record(ledger, list_id, contact_id, revises=None):
+    """Put a list on record that calls one contact."""
+    made = CampaignList(
+        id=list_id, actor="ana", name="spring", model_version="1", model_digest="d", economics={}, request={},
+        summary={}, content_digest="d", revises=revises,
+    )  # fmt: skip
+    decided = {"contact_date": [str(CALL)], "reason": [WORTH_CALLING], "decision": ["call"], "probability": [0.3]}
+    campaigns.keep_list(ledger, made, ListRows([contact_id], [None], {"age": [40]}, decided), {})
 
 
 @pytest.fixture
@@ -68,14 +81,7 @@ def test_the_design_of_a_list_on_record_is_kept_once(designs):
 def test_a_list_that_was_given_up_before_anybody_called_by_it_teaches_nothing(designs, tmp_path):
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     for list_id, revises in (("withdrawn", None), ("called", None), ("revised", None), ("newest", "revised")):
-        made = CampaignList(
-            id=list_id, actor="ana", name="spring", model_version="1", model_digest="d", economics={}, request={},
-            summary={}, content_digest="d", revises=revises,
-        )  # fmt: skip
-        decided = {
-            "contact_date": [str(CALL)], "reason": ["worth_calling"], "decision": ["call"], "probability": [0.3]
-        }  # fmt: skip
-        campaigns.keep_list(ledger, made, ListRows([f"c-{list_id}"], [None], {"age": [40]}, decided), {})
+        on_record(ledger, list_id, f"c-{list_id}", revises)
         designs.keep(PLAN, shown("2020-01-10"), list_id)
     with writing(ledger) as connection:
         for list_id in ("withdrawn", "called"):
@@ -120,3 +126,27 @@ def test_fingerprints_name_the_lists_up_to_the_last_contact_and_are_as_before_wi
     assert changed == ["2020-01"], "a list weighs no earlier month"
     states = [lineage.state(store, SimpleNamespace(current="1"), CALL, UCI, lists) for lists in ((), known)]
     assert states[0].fingerprint != states[1].fingerprint
+
+
+def test_a_call_teaches_by_the_propensity_of_the_list_that_it_names(designs, tmp_path):
+    """Two versions of one list with the same contacts, from the reports of the calls to the weights."""
+    settings = PlanSettings(Economics.constant(5.0, 50.0), holdout_share=0.5, learning=LearningBudget(minimum=2))
+    newer = plan_calls(IDS, np.linspace(0.02, 0.4, 21), {}, UCI, settings, "spring")
+    named, *others = np.flatnonzero(PLAN.is_called & newer.is_called & (PLAN.reason == WORTH_CALLING))
+    designs.keep(PLAN, shown("2020-01-10"), "l-1")
+    designs.keep(newer, shown("2020-01-10"), "l-2")
+    ledger, store = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}"), Warehouse(tmp_path)
+    on_record(ledger, "l-1", IDS[named])
+    reports = [
+        Disposition(IDS[row], "refused", f"{CALL}T10:00:00.000000Z", list_id="l-1" if row == named else None)
+        for row in np.flatnonzero(newer.is_called)
+    ]
+    feeds.record_dispositions(ledger, reports, actor="dialer", source="api")
+    ((month, rows),) = lineage.outcomes_by_month(ledger, "2020-01").items()
+    ledger.dispose()
+    store.write("contacts", "2020-01", contacts(*((one, 1, CALL) for one in IDS[:20])), "f")
+    store.write("ledger_outcomes", month, pa.Table.from_pylist(rows, schema=OUTCOME_SCHEMA), "f")
+    found = ContactStore(store, UCI, CALLED).read(["2020-01"])
+    weights = dict(zip(found.contact_ids.tolist(), found.weights.tolist(), strict=True))
+    assert weights[IDS[named]] == pytest.approx(1 / PLAN.propensity[named]) == pytest.approx(1.25)
+    assert {weights[IDS[row]] for row in others} == {1 / newer.propensity[others[0]]} == {2.0}

@@ -63,6 +63,7 @@ class ListDesign:
     Lists of one `list_id` are versions of one draw, in the order of `as_of`, the day that a list was made for, and of
     `made_at`, wall time (ISO). `is_called` are the best calls and the explorers; `propensity` is NaN for contacts
     that a rule excludes; days are those planned for the calls. `customer_ids` are "" where no person is named.
+    `on_record` is the id by which a report of a call names this version.
     """
 
     list_id: str
@@ -74,6 +75,7 @@ class ListDesign:
     is_called: BoolArray
     is_explored: BoolArray
     customer_ids: NDArray[Any] | None = None
+    on_record: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +109,16 @@ def feedback_of(
     designs: Sequence[ListDesign],
     as_of: np.datetime64 | None = None,
     customer_ids: NDArray[Any] | None = None,
+    called_by: NDArray[Any] | None = None,
 ) -> tuple[FloatArray | None, FloatArray | None, Feedback]:
     """Weigh outcomes by the lists that called their contacts, (n,); `arrived_on` is NaT without an outcome.
 
     Returns the weights and propensities of `Contacts`, and what they rest on. A contact id links a contact to a list;
-    where no list knows it, the person does, "" in `customer_ids` if nobody is named.
-
-    The last version of a list that was made before the call counts. Different lists are drawn independently, so a
-    contact on several is called with the probability that at least one chooses it. Contacts from before the first list
-    were called in full. Calls planned before `as_of`, by default up to the last contact, are due in months of contacts.
+    where no list knows it, the person does, "" in `customer_ids` if nobody is named. The version that called counts, by
+    its `on_record` in `called_by`, "" if unknown, else the last one made before the call. Different lists are drawn
+    independently, so a contact on several is called with the probability that at least one chooses it; a call by one
+    is neither made nor due for the others. Contacts from before the first list were called in full. Calls planned
+    before `as_of` are due, by default all up to the last contact.
     """
     has_outcome, n = ~np.isnat(arrived_on), len(contact_ids)
     latest = contact_dates.max() + _DAY if n else np.datetime64("NaT")
@@ -123,9 +126,8 @@ def feedback_of(
     designs = [one for one in designs if one.as_of < today]
     if not designs:
         return None, None, Feedback({Origin.CALLED_IN_FULL: int(has_outcome.sum())})
-    listed, is_ambiguous = _Listed.of(contact_ids, contact_dates, customer_ids, designs)
-    months, month = np.unique(contact_dates.astype("datetime64[M]")), listed.called_on.astype("datetime64[M]")
-    due = listed.is_called & (listed.called_on < today) & np.isin(month, months)
+    listed, is_ambiguous = _Listed.of(contact_ids, contact_dates, customer_ids, called_by, designs)
+    due = listed.due(today, contact_dates)
     made = due & (listed.at >= 0) & has_outcome[listed.at]
     is_followed = (listed.at >= 0) & _followed(listed, due, made, len(designs))[listed.version]
 
@@ -164,7 +166,10 @@ def feedback_of(
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """Rows of all lists, the last version before the call; `at` is the contact's row or -1."""
+    """Rows of all lists, the version that called or the last one before the call.
+
+    `at` is the contact's row or -1; `is_by_another` says that its outcome names the call of another list.
+    """
 
     version: IntArray
     at: IntArray
@@ -172,6 +177,12 @@ class _Listed:
     propensity: FloatArray
     is_called: BoolArray
     is_explored: BoolArray
+    is_by_another: BoolArray
+
+    def due(self, today: np.datetime64, contact_dates: DayArray) -> BoolArray:
+        """Calls that should have been made, in months of contacts."""
+        month, months = self.called_on.astype("datetime64[M]"), np.unique(contact_dates.astype("datetime64[M]"))
+        return self.is_called & ~self.is_by_another & (self.called_on < today) & np.isin(month, months)
 
     @classmethod
     def of(
@@ -179,6 +190,7 @@ class _Listed:
         contact_ids: NDArray[Any],
         contact_dates: DayArray,
         customer_ids: NDArray[Any] | None,
+        called_by: NDArray[Any] | None,
         designs: Sequence[ListDesign],
     ) -> tuple[_Listed, BoolArray]:
         """The rows, and which contacts are on a list by a person who does not identify them, (n,)."""
@@ -203,11 +215,17 @@ class _Listed:
             is_ambiguous = _link_persons(at_of, persons, planned, np.where(is_other, customer_ids, ""), contact_dates)
         at = at_of[code]
         called_on = np.where(at >= 0, contact_dates[at], column("contact_dates"))
-        rows = np.flatnonzero(np.array([one.as_of for one in ordered])[version] <= called_on)[::-1]
+        is_made = np.array([one.as_of for one in ordered])[version] <= called_on
+        of_record = np.array([one.on_record for one in ordered], object)[version]
+        named = np.full(len(ids), "", object) if called_by is None else called_by
+        is_named = is_made & (at >= 0) & (of_record != "") & (named[at] == of_record)
+        is_by_another = (at >= 0) & ~is_named & np.isin(at, at[is_named])
+        rows = np.flatnonzero(is_made)[::-1]
+        rows = rows[np.argsort(~is_named[rows], kind="stable")]
         draw = np.array([names[one.list_id] for one in ordered])[version] * len(known) + code
-        last = rows[np.unique(draw[rows], return_index=True)[1]]
-        parts = (version, at, called_on, *(column(name) for name in ("propensity", "is_called", "is_explored")))
-        return cls(*(part[last] for part in parts)), is_ambiguous
+        kept = rows[np.unique(draw[rows], return_index=True)[1]]
+        facts = (column(name) for name in ("propensity", "is_called", "is_explored"))
+        return cls(*(part[kept] for part in (version, at, called_on, *facts, is_by_another))), is_ambiguous
 
 
 def _persons(design: ListDesign) -> NDArray[Any]:

@@ -14,22 +14,23 @@ TODAY = FIRST + 20 * DAY
 NOT = np.datetime64("NaT", "D")
 
 
-def design(*rows, list_id="a list", as_of=FIRST, made_at="1"):
+def design(*rows, list_id="a list", as_of=FIRST, made_at="1", on_record=""):
     """Rows of (contact, propensity, what the list did with it)."""
     ids, propensity, done = zip(*rows, strict=True)
     days, done = np.full(len(rows), CALLED), np.asarray(done)
     is_explored = done == "explored"
     return ListDesign(
         list_id, as_of, made_at, np.asarray(ids), days, np.asarray(propensity, float), is_explored | (done == "best"),
-        is_explored,
+        is_explored, on_record=on_record,
     )  # fmt: skip
 
 
-def taught(designs, ids="a", *, called_on=CALLED, arrived_on=CALLED):
+def taught(designs, ids="a", *, called_on=CALLED, arrived_on=CALLED, called_by=None):
     """Weights, and the origins of the outcomes."""
     ids = np.asarray(list(ids), dtype=object)
     days, arrived = np.full(len(ids), called_on), np.full(len(ids), arrived_on)
-    weights, _, found = feedback_of(ids, days, arrived, designs, TODAY)
+    named = None if called_by is None else np.asarray(called_by, dtype=object)
+    weights, _, found = feedback_of(ids, days, arrived, designs, TODAY, None, named)
     return weights.tolist(), {origin for origin, n in found.outcomes.items() if n}, found
 
 
@@ -99,6 +100,29 @@ def test_a_list_made_again_on_the_day_of_its_calls_replaces_the_version_that_was
     weights, _, found = taught([morning, noon], "abc")
     assert weights == [2.0, 0.0, 50.0], "by the later version, unless it does not know the contact"
     assert found.outcomes[Origin.NOT_CHOSEN] == 1
+
+
+def test_a_call_teaches_by_the_version_that_it_names_whichever_was_made_last():
+    earlier = design(("a", 0.5, "best"), ("b", 0.5, "best"), ("c", 0.5, "best"), on_record="l-1")
+    newest = design(("a", 0.2, "explored"), ("b", 0.2, "not"), ("c", 0.2, "best"), made_at="2", on_record="l-2")
+    weights, _, found = taught([newest, earlier], "abc", called_by=["l-1", "l-1", ""])
+    assert weights == [2.0, 2.0, 5.0], "without a name by the last version"
+    assert (found.calls_due, found.calls_made, found.n_taught) == (3, 3, 3)
+    weights, _, found = taught([newest, earlier], "abc", called_by=["l-2", "l-2", "lost"])
+    assert weights == [5.0, 0.0, 5.0], "the list that b names had not chosen it"
+    assert found.outcomes[Origin.NOT_CHOSEN] == 1
+
+
+def test_a_call_by_one_of_two_lists_is_no_call_by_the_other():
+    one = design(("a", 0.5, "best"), ("b", 0.5, "best"), on_record="l-1")
+    other = design(("a", 0.2, "explored"), ("b", 0.2, "explored"), list_id="another", on_record="l-2")
+    assert taught([one, other], "ab")[0] == pytest.approx([1 / 0.6] * 2), "nobody says which of them called"
+    weights, _, found = taught([one, other], "ab", called_by=["l-1", "l-1"])
+    assert (weights, found.on_two_lists, found.calls_due, found.calls_made) == ([2.0, 2.0], 0, 2, 2)
+    assert taught([one, other], "ab", called_by=["l-2", "l-2"])[0] == [5.0, 5.0]
+    weights, _, found = taught([one, other], "ab", called_by=["l-1", "l-2"])
+    assert weights == pytest.approx([1 / 0.6] * 2), "people call by both, and either may have called"
+    assert (found.calls_due, found.calls_made, found.explored) == (2, 2, 1)
 
 
 def test_on_two_lists_a_contact_is_called_if_one_of_them_chooses_it():
