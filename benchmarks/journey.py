@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import psutil
 
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.uci import MONTHS, UCI
 from bank_assets.simulator.profile import load_profile
 from bank_assets.simulator.simulator import csv_header, csv_of, scale_for_rows, simulate_chunks
 
@@ -45,7 +45,9 @@ def write_list(rows: int, home: Path) -> None:
         chunks = simulate_chunks(profile, scale=scale_for_rows(profile, rows), seed=LIST_SEED)
         for number, chunk in enumerate(chunks):
             planned = last_month_end + timedelta(days=number % 30)
-            customers = chunk.assign(contact_date=planned.isoformat(), contact_id="list-" + chunk["contact_id"])
+            calendar = {"day": planned.day, "month": MONTHS[planned.month - 1]}  # else every row contradicts itself
+            new = {"contact_date": planned.isoformat(), "contact_id": "list-" + chunk["contact_id"], **calendar}
+            customers = chunk.assign(**new)
             file.write(csv_of(customers[list(UCI.campaign_columns)]))
 
 

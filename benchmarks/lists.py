@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import onnxruntime as ort
 import psutil
 
 from bank_assets.contract.uci import UCI
@@ -120,9 +121,11 @@ def _bare(home: Path, rows: int) -> tuple[float, float]:
     few, _ = next(ListReader(delivery, UCI).read(0, min(delivery.path.stat().st_size, 16 << 20)))
     few = few.slice(0, BARE_ROWS)
     features = current_features(frame_of(few), few[DAY].to_numpy(), state, UCI, has_plan=True)
-    scorer = Scorer(bundle)
-    session, kinds = scorer._session, scorer._inputs  # noqa: SLF001  the bare session is what is compared
-    feeds = {name: np.asarray(features[name], kind).reshape(-1, 1) for name, kind in kinds}
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = ort.InferenceSession(bundle["model.onnx"], options, providers=["CPUExecutionProvider"])
+    kinds = {one.name: object if "string" in one.type else np.float32 for one in session.get_inputs()}
+    feeds = {name: np.asarray(features[name], kind).reshape(-1, 1) for name, kind in kinds.items()}
     chunks = [{n: c[at : at + CHUNK_ROWS] for n, c in feeds.items()} for at in range(0, few.num_rows, CHUNK_ROWS)]
     session.run(["probabilities"], chunks[0])
     began, cpu, done, at = time.perf_counter(), time.process_time(), 0, 0

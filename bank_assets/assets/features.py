@@ -10,13 +10,12 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bank_assets.assets.materialization import ML_OWNERS, derive, identity
+from bank_assets.assets.training_rows import training_rows
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import effective_size
-from bank_assets.core.features.contacts import Contacts, LearningData
-from bank_assets.core.training.learning_sample import bounded
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.training.recipes import sample_facts
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source, open_from
@@ -77,13 +76,10 @@ def training_set(
     )
 
     def work() -> Made:
-        known = contacts.read(months, as_of, with_persons=may_exceed)
-        learnable = known.rows(known.known_as_of(as_of))
-        context.log.info("training set of %d contacts before %s", len(learnable), as_of)
-        data = bounded(known.learning_data(as_of), limit, learnable.contact_ids, learnable.customer_ids)
-        facts = _facts(data, landed_source(settings.landing))
-        facts |= {"months": months, "rare": rare_categories(learnable)}
-        return Made(pa.table(data.to_columns(learnable.contact_ids)), facts)
+        made = training_rows(contacts, months, as_of, limit, may_exceed=may_exceed)
+        context.log.info("training set of %d contacts before %s", len(made.data), as_of)
+        facts = {**_facts(made.data, landed_source(settings.landing)), "months": months, "rare": made.rare}
+        return Made(pa.table(made.data.to_columns(made.contact_ids)), facts)
 
     return derive(derived, work, _headline)
 
@@ -108,16 +104,6 @@ def _headline(stored: Mapping[str, Any]) -> dict[str, Any]:
     shown = ("as_of", "subscription_rate", "effective_rows")
     sample = {f"sample_{name}": value for name, value in stored.get("sample", {}).items()}
     return {name: stored[name] for name in shown if name in stored} | counts | sample
-
-
-def rare_categories(contacts: Contacts, minimum: int = 50) -> list[str]:
-    """Categories with fewer contacts than a model can learn from, as `column=value (n)`."""
-    found = []
-    for name, column in contacts.frame.items():
-        if column.dtype == object:
-            counts = pc.value_counts(pa.array(column, pa.string())).to_pylist()
-            found += [f"{name}={row['values']} ({row['counts']})" for row in counts if row["counts"] < minimum]
-    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)

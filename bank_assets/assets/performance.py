@@ -12,19 +12,20 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from bank_assets.assets.contact_scoring import SCORE_SCHEMA, MonthScoring
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Wanted, derive, derive_months, identity, months_of
-from bank_assets.core.features.contacts import Contacts
-from bank_assets.core.model.calibration import recalibrated_day_by_day
-from bank_assets.core.model.scorer import apply_calibrator
+from bank_assets.core.arrays import BoolArray
+from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.quality.performance import measure_performance
 from bank_assets.core.quality.performance_report import Baseline, PerformanceReport
 from bank_assets.landing.feeds import record_feeds
 from bank_assets.partitions import FIRST_MONTH, month_of, monthly_asset
 from bank_assets.resources.ledger import LedgerResource
+from bank_assets.resources.spark import SparkResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore, scored_months, stored_scores
+from bank_assets.store.contact_store import ContactStore, scored_months
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import (
     REPORTED_OUTCOMES,
@@ -40,15 +41,6 @@ from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
 
 REPORT = DerivedTable("performance_report", "2")
-SCORE_SCHEMA = pa.schema(
-    [
-        ("contact_id", pa.string()),
-        ("contact_date", pa.date32()),
-        ("model_version", pa.string()),
-        ("unshifted_proba", pa.float64()),
-        ("proba", pa.float64()),
-    ]
-)
 OUTCOME_SCHEMA = pa.schema(
     [
         ("contact_id", pa.string()),
@@ -106,6 +98,7 @@ def contact_scores(
     ledger: LedgerResource,
     registry: dg.ResourceParam[Registry],
     settings: dg.ResourceParam[Settings],
+    spark: SparkResource,
 ) -> dg.MaterializeResult:
     """Each delivered contact scored as of its own day by the champion of its day.
 
@@ -118,39 +111,14 @@ def contact_scores(
     wanted = scores(warehouse, champions, months_of(context), stored.lists(passed))
 
     def make(due: Wanted) -> None:
-        table = _scores(stored.read(passed), champions, registry)
-        in_month = np.datetime_as_string(table.column("contact_date").to_numpy().astype("datetime64[M]"))
-        for month, derived in due.items():
-            derived.commit(table.filter(pa.array(in_month == month)), {"versions": list(champions.versions)})
+        facts, left = {"versions": list(champions.versions)}, dict(due)
+        scoring = MonthScoring(warehouse, stored, champions, registry, lambda: spark.spark_session)
+        for month, table in scoring.by_month(passed, due):
+            left.pop(month).commit(table, facts)
+        for derived in left.values():  # no contacts, held, or before the first champion
+            derived.commit(SCORE_SCHEMA.empty_table(), facts)
 
     return derive_months(context, wanted.__getitem__, make, lambda *_: {"champions": list(champions.versions[-5:])})
-
-
-def _scores(contacts: Contacts, champions: ChampionHistory, registry: Registry) -> pa.Table:
-    if not champions.versions:
-        return SCORE_SCHEMA.empty_table()
-    features = contacts.features()
-    versions = champions.version_on(contacts.contact_dates)
-    unshifted = np.full(len(contacts), np.nan)
-    for version in dict.fromkeys(champions.versions):
-        mine = versions == version
-        if mine.any():
-            scorer = registry.scorer(version)
-            raw = scorer.raw_probability({name: column[mine] for name, column in features.items()})
-            unshifted[mine] = apply_calibrator(raw, scorer.decision["calibrator"])
-    scored = ~np.isnan(unshifted)
-    days = np.unique(contacts.contact_dates[scored])
-    proba = recalibrated_day_by_day(contacts.scored(unshifted), days)
-    return pa.table(
-        {
-            "contact_id": contacts.contact_ids[scored],
-            "contact_date": contacts.contact_dates[scored],
-            "model_version": versions[scored],
-            "unshifted_proba": unshifted[scored],
-            "proba": proba[scored],
-        },
-        schema=SCORE_SCHEMA,
-    )
 
 
 @monthly_asset(**identity(REPORT), deps=[SCORES.name], kinds={"json", "python"}, owners=ML_OWNERS)
@@ -172,13 +140,17 @@ def performance_report(
     stored = ContactStore(warehouse, settings.contract, settings.feedback)
 
     def work() -> Made:
-        contacts, feedback = stored.read_with_feedback(months)
-        tested, days = contacts.scored(stored_scores(warehouse, contacts.contact_ids)), contacts.contact_dates
-        as_of = days.max() + np.timedelta64(1, "D") if len(days) else np.datetime64("1970-01-01")
         baseline = Baseline()
         if champion is not None:
             promised = registry.scorer(champion).decision
             baseline = Baseline(promised["metrics"].get("roc_auc_mean_fold"), float(promised["thresholds"]["f1"]))
+
+        def apart(scored: ScoredContacts) -> list[BoolArray]:
+            return [economics.decide(scored.proba, scored.frame), scored.proba >= baseline.f1_threshold]
+
+        tested, feedback, _ = stored.evidence(months, "proba", columns=economics.columns, apart=apart)
+        days = tested.contact_dates
+        as_of = days.max() + np.timedelta64(1, "D") if len(days) else np.datetime64("1970-01-01", "D")
         report = measure_performance(tested, as_of, economics, baseline, model=f"version {champion}")
         report = replace(report, feedback=feedback)
         write_atomic(settings.reports / "performance.json", json.dumps(report.to_dict(), indent=1).encode())

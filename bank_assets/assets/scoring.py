@@ -11,7 +11,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
@@ -33,8 +32,7 @@ from bank_assets.contract.file import contract_on_record
 from bank_assets.core.economics.contact_policy import NO_POLICY
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import SuppressionList
-from bank_assets.core.features.as_of import AsOfState
-from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.features.as_of import AsOfState, OutcomeHistory, typical_days
 from bank_assets.core.features.feature_set import named_plans
 from bank_assets.core.model.calibration import Recalibration, recalibrate
 from bank_assets.core.model.scorer import digest_files
@@ -54,7 +52,7 @@ from bank_assets.store.call_lists import CallListFiles
 from bank_assets.store.campaign_files import plain_name
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_history import ListInQuestion, history_of
-from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months, stored_scores
+from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months
 from bank_assets.store.decision_records import facts_of_list, facts_of_model
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
@@ -87,14 +85,21 @@ def as_of_state(
     """
     champions, months = ChampionHistory.of(ledger.engine), passed_months(warehouse)
     stored = ContactStore(warehouse, settings.contract, settings.feedback)
-    as_of = learning_as_of(stored.days(months), open_from(settings.landing))
+    days = stored.days(months)
+    as_of = learning_as_of(days, open_from(settings.landing))
 
     def work() -> Made:
-        contacts = stored.read(months, as_of)
-        visible = contacts.rows(contacts.contact_dates < as_of)
+        scored = stored.evidence(months, "unshifted_proba", as_of).scored
+        visible = scored.rows(scored.contact_dates < as_of)
         shift_before = _shift_of(states.latest(ledger.engine, before=str(as_of)))
-        recalibration = _recalibration(warehouse, visible, as_of, shift_before)
-        state = replace(visible.history().state(as_of), log_odds_shift=recalibration.shift_after)
+        recalibration = (
+            recalibrate(visible, as_of, shift_before)
+            if scored_months(warehouse)
+            else Recalibration(0, shift_before, 0.0, None, None)
+        )
+        history = OutcomeHistory(*stored.plans(months, typical_days(days, as_of)), settings.contract)
+        history.learn(visible)
+        state = replace(history.state(as_of), log_odds_shift=recalibration.shift_after)
         publish(ledger.engine, state, recalibration, champions.current)
         context.log.info("published the state of %s", as_of)
         rates = {name: float(rate) for name, rate in state.rates.items()}
@@ -125,13 +130,6 @@ def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, cham
 
 def _shift_of(published: states.RecordedState | None) -> float:
     return float(published.state.get("log_odds_shift", 0.0)) if published else 0.0
-
-
-def _recalibration(store: Warehouse, contacts: Contacts, as_of: np.datetime64, shift_before: float) -> Recalibration:
-    if not scored_months(store):
-        return Recalibration(0, shift_before, 0.0, None, None)
-    raw = stored_scores(store, contacts.contact_ids, "unshifted_proba")
-    return recalibrate(contacts.scored(raw), as_of, shift_before)
 
 
 class CampaignConfig(dg.Config):

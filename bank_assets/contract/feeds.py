@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
 
@@ -54,6 +55,39 @@ class Subscription:
     def day(self) -> str:
         """Day of the subscription or cancellation."""
         return self.on_day
+
+
+class Held(NamedTuple):
+    """A subscription of a customer, from its day until it was taken back. Days are ISO texts."""
+
+    day: str
+    until: str | None = None
+
+    def stands_on(self, day: str) -> bool:
+        """Whether it was not taken back by the end of a day."""
+        return self.until is None or self.until > day
+
+
+def held(booked: Iterable[tuple[str, str]], reported: Iterable[tuple[str, str]] = ()) -> list[Held]:
+    """What a customer subscribed to, from (kind, day) in the bank's books and in reports of calls; oldest first.
+
+    This is the one reading of cancellations. The feeds name no account, so a cancellation takes back the newest
+    subscription up to its day that still stands. Both feeds may tell the same: a report gives way to the books if they
+    tell of its kind from its day on.
+    """
+    told: dict[str, set[str]] = {SUBSCRIBED: set(), CANCELLED: set()}
+    for kind, day in booked:
+        told[kind].add(day)
+    newest = {kind: max(days, default="") for kind, days in told.items()}
+    for kind, day in reported:
+        if day > newest[kind]:
+            told[kind].add(day)
+    until: dict[str, str | None] = dict.fromkeys(sorted(told[SUBSCRIBED]))
+    for end in sorted(told[CANCELLED]):
+        taken_back = max((day for day, at in until.items() if at is None and day <= end), default=None)
+        if taken_back is not None:
+            until[taken_back] = end
+    return [Held(*one) for one in until.items()]
 
 
 @dataclass(frozen=True, slots=True)

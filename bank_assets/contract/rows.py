@@ -48,11 +48,11 @@ class RowVerdicts:
         """The field of one row."""
         return self.columns[name].texts[self.columns[name].codes[row]]
 
-    def reasons(self) -> dict[int, list[tuple[Rule, str]]]:
-        """The broken rules of each rejected row, with their sentences."""
+    def reasons(self, among: BoolArray | bool = True) -> dict[int, list[tuple[Rule, str]]]:
+        """The broken rules of each rejected row, or of some, (n,), with their sentences."""
         found: dict[int, list[tuple[Rule, str]]] = {}
         for rule, is_broken in self.broken.items():
-            for row in np.flatnonzero(is_broken).tolist():
+            for row in np.flatnonzero(is_broken & among).tolist():
                 stated = self.text(rule.stated, row).strip(SPACE) if rule.stated else ""
                 found.setdefault(row, []).append((rule, rule.sentence(self.text(rule.column, row), stated)))
         return found

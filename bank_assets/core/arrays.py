@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
@@ -30,6 +30,20 @@ def records_at(table: Table, at: Any) -> Table:
     columns = {name: value[at] for name, value in values.items() if isinstance(value, np.ndarray)}
     frames = {name: rows_at(value, at) for name, value in values.items() if isinstance(value, Mapping)}
     return replace(table, **columns, **frames)  # type: ignore[type-var]
+
+
+def records_joined(tables: Sequence[Table]) -> Table:
+    """Join rows of dataclasses, at least one: their arrays and mappings of arrays; other fields are of the first."""
+    if len(tables) == 1:
+        return tables[0]
+    columns: dict[str, Any] = {}
+    for field in fields(tables[0]):  # type: ignore[arg-type]
+        values = [getattr(table, field.name) for table in tables]
+        if isinstance(values[0], np.ndarray):
+            columns[field.name] = np.concatenate(values)
+        elif isinstance(values[0], Mapping):
+            columns[field.name] = {name: np.concatenate([one[name] for one in values]) for name in values[0]}
+    return replace(tables[0], **columns)  # type: ignore[type-var]
 
 
 def check_lengths(table: Any, name: str) -> None:
@@ -86,9 +100,10 @@ def effective_size(weights: FloatArray, counts: NDArray[Any] | None = None) -> f
     return float((weights * times).sum()) ** 2 / squares if squares else 0.0
 
 
-def effective_rarer(observed: BoolArray, weights: FloatArray) -> float:
+def effective_rarer(observed: BoolArray, weights: FloatArray, counts: FloatArray | None = None) -> float:
     """Return the effective number of contacts with the rarer of both outcomes."""
-    return min(effective_size(weights[of]) for of in (observed, ~observed))
+    times = weights_or_ones(counts, len(weights))
+    return min(effective_size(weights[of], times[of]) for of in (observed, ~observed))
 
 
 def none_if_nan(value: float | None) -> float | None:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, select
 
-from bank_assets.contract.feeds import OF_CALLS
+from bank_assets.contract.feeds import CANCELLED, OF_CALLS, REFUSED, SUBSCRIBED, held
 from bank_assets.contract.names import CALLS, HELD_OUT, LONGEST_LIST
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, list_rows, subscriptions
 from bank_assets.ledger.engine import read
@@ -23,7 +23,7 @@ from bank_assets.ledger.models import event_head, events
 
 CHUNK: Final = 5_000  # most ids of a statement
 PIPELINE: Final = "pipeline"  # actor of the lists that nobody exports, since their files lie ready
-_BOOKED: Final = ("subscribed", "cancelled")
+_BOOKED: Final = (SUBSCRIBED, CANCELLED)
 _FEEDS: Final = ("dispositions.recorded", "subscriptions.recorded", CLOSED, EXPORTED, WITHDRAWN)
 
 
@@ -93,23 +93,20 @@ def on_record(
         reported = _about(connection, dispositions, {*ids, *owner}, _reported(since))
         booked = _about(connection, subscriptions, ids, booked_since)
     calls: set[tuple[str, str, str]] = set()
+    told: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = defaultdict(lambda: ([], []))
     for person, contact, what, at in reported:
         person, day = owner.get(person, person), at[:10]
         if what in OF_CALLS:
             calls.add((person, contact, day))
-        if what == "refused":
+        if what == REFUSED:
             found.refusals.append((person, day))
         elif what in _BOOKED:
-            booked.append((person, what, day))
-    found.contacts = [(person, day) for person, _, day in calls]
-    ends: dict[str, list[str]] = defaultdict(list)
+            told[person][1].append((what, day))
     for person, kind, day in booked:
-        if kind == "cancelled":
-            ends[person].append(day)
+        told[person][0].append((kind, day))
+    found.contacts = [(person, day) for person, _, day in calls]
     found.subscriptions = [
-        (person, day, min((end for end in ends[person] if end >= day), default="NaT") if person in ends else "NaT")
-        for person, kind, day in booked
-        if kind == "subscribed"
+        (person, one.day, one.until or "NaT") for person, feeds in told.items() for one in held(*feeds)
     ]
     called = {contact for _, contact, _ in calls}
     holding = {one.id: one.last_day for one in lists.values() if counts(one) and not one.is_closed}
@@ -193,7 +190,7 @@ _SUBSCRIPTIONS: Final = select(*subscriptions.c["customer_id", "kind", "on_day"]
 def _reported(since: Since) -> Select[Any]:
     """Person or contact, contact, disposition and time of calls."""
     what, at = dispositions.c.disposition, dispositions.c.called_at
-    is_refused, is_booked = what == "refused", what.in_(_BOOKED)
+    is_refused, is_booked = what == REFUSED, what.in_(_BOOKED)
     first = min(since)  # so that one comparison passes over most of the table
     matters = (at >= since.calls) | (is_refused & (at >= since.refusals)) | (is_booked & (at >= since.subscriptions))
     return _DISPOSITIONS.where(at >= first, matters)

@@ -1,8 +1,8 @@
 """The two feeds that come back from a campaign: dispositions of calls, and subscriptions in the bank's books.
 
 Each batch is one transaction with one event. A row that is on record already adds nothing, contradicting rows are kept
-in order, and the last arrival counts. Outcomes that follow from dispositions go to `outcomes`, from which models learn;
-an objection goes to the suppression list in the same transaction.
+in order, and the last arrival counts. Outcomes that follow go to `outcomes`, from which models learn (`taught`); an
+objection goes to the suppression list in the same transaction.
 """
 
 from __future__ import annotations
@@ -10,20 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
-from bank_assets.contract.feeds import DISPOSITIONS, OBJECTION, TEACHES, Disposition, Subscription
+from bank_assets.contract.feeds import DISPOSITIONS, OBJECTION, Disposition, Subscription
 from bank_assets.contract.names import HELD_OUT
-from bank_assets.contract.values import utc_text
 from bank_assets.ledger import campaigns, events, models
 from bank_assets.ledger.called_lists import ListsOf, RowError
 from bank_assets.ledger.campaign_models import dispositions, list_rows, subscriptions
 from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.models import outcomes, payloads
+from bank_assets.ledger.taught import of_calls, of_cancellations
 
 BATCH_ROWS: Final = 5_000  # rows of one transaction, for which decisions wait some 0.3 s at most
 FILE_TAKEN: Final = "feed.taken"  # kind of the event about a delivered file
@@ -144,7 +143,7 @@ def _dispositions(connection: Connection, batch: Sequence[Disposition], actor: s
     if not rows:
         return taken
     lists = {row["list_id"] for row in rows}
-    taught = _taught(connection, rows, actor)
+    taught = of_calls(connection, rows, actor)
     content = {"source": source, "held_out": len(taken.held_out), **Counter(row["disposition"] for row in rows)}
     if broken:
         content[HELD_OUT_OF] = sorted(broken)
@@ -167,12 +166,14 @@ def _subscriptions(connection: Connection, batch: Sequence[Subscription], actor:
         if (key := (one.customer_id, one.kind, one.on_day)) not in known:
             facts = {"customer_id": one.customer_id, "kind": one.kind, "on_day": one.on_day}
             rows.setdefault(key, {**facts, "arrived_at": one.arrived_at or now, **_origin(now, actor, source)})
-    if rows:
-        content = {"source": source, **Counter(kind for _, kind, _ in rows)}
-        kind = "subscriptions.recorded"
-        with events.recording(connection, kind=kind, subject="", actor=actor, content=content) as made:
-            made.insert(subscriptions, list(rows.values()))
-    return Taken(new=len(rows), known=len(batch) - len(rows))
+    if not rows:
+        return Taken(known=len(batch))
+    content = {"source": source, **Counter(kind for _, kind, _ in rows)}
+    taught = of_cancellations(connection, list(rows.values()), actor)
+    with events.recording(connection, kind="subscriptions.recorded", subject="", actor=actor, content=content) as made:
+        made.insert(subscriptions, list(rows.values()))
+        made.insert(outcomes, taught)
+    return Taken(new=len(rows), known=len(batch) - len(rows), outcomes=len(taught))
 
 
 def _origin(now: str, actor: str, source: str) -> dict[str, str]:
@@ -183,37 +184,6 @@ def _keys(connection: Connection, table: Any, names: Sequence[str], ids: Sequenc
     """The keys on record of some people."""
     query = select(*(table.c[name] for name in names)).where(table.c[names[0]].in_(set(ids)))
     return {tuple(row) for row in connection.execute(query)}
-
-
-def _taught(connection: Connection, rows: Sequence[Mapping[str, Any]], actor: str) -> list[dict[str, Any]]:
-    """The outcomes that follow from dispositions and are not on record: each contact's in the order of its rows."""
-    teaching = [(row, TEACHES[row["disposition"]]) for row in rows if row["disposition"] in TEACHES]
-    subjects = {f"contact:{row['contact_id']}" for row, _ in teaching}
-    query = select(*outcomes.c["subject", "y", "arrived_at"]).where(outcomes.c.subject.in_(subjects))
-    known, last = set[tuple[str, str, str]](), dict[str, tuple[str, str]]()
-    for subject, y, arrived_at in connection.execute(query.order_by(outcomes.c.arrived_at, outcomes.c.id)):
-        known.add((subject, y, arrived_at))
-        last[subject] = (arrived_at, y)
-    found = []
-    for row, y in teaching:
-        subject, arrived_at = f"contact:{row['contact_id']}", row["arrived_at"]
-        latest, latest_y = last.get(subject, ("", ""))
-        if y == latest_y and arrived_at >= latest:
-            continue
-        while (subject, y, arrived_at) in known and arrived_at == latest:  # said once more, after a contradiction
-            arrived_at = _just_after(arrived_at)
-        if (subject, y, arrived_at) in known:
-            continue
-        known.add((subject, y, arrived_at))
-        if arrived_at >= latest:
-            last[subject] = (arrived_at, y)
-        about = {"subject": subject, "contact_id": row["contact_id"], "y": y, "arrived_at": arrived_at}
-        found.append({**about, "recorded_at": row["recorded_at"], "actor": actor})
-    return found
-
-
-def _just_after(at: str) -> str:
-    return str(utc_text((datetime.fromisoformat(at) + timedelta(microseconds=1)).isoformat()))
 
 
 def _suppress(connection: Connection, rows: Sequence[Mapping[str, Any]], actor: str) -> int:

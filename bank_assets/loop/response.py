@@ -17,7 +17,6 @@ from sqlalchemy import Engine
 from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
-from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.response.loop import FITS, Assessment, KnownFacts, Position, advance, after_verdict, days_to_judge
 from bank_assets.core.response.policy import Response, ResponseAction, ResponseState, ViolationKind
 from bank_assets.core.training.algorithms import ALGORITHMS
@@ -29,7 +28,7 @@ from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK
 from bank_assets.settings import Settings
 from bank_assets.sources.source import open_from
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore, learning_as_of, stored_scores
+from bank_assets.store.contact_store import ContactStore, StoredEvidence, learning_as_of
 from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import PROFILES, REPORTED_OUTCOMES, SCORES, passed_months, stale_scores, state
 from bank_assets.store.registry import Registry
@@ -227,24 +226,21 @@ class ResponseLoop:
 
         The evidence leaves out what a day does not know, but for outcomes that were corrected since.
         """
-        if day <= self._last_correction:  # never true of NaT
-            return replace(self._known, scored=self._scored(day))
-        return self._known
+        known, last_correction = self._known
+        if day <= last_correction:  # never true of NaT
+            return replace(known, scored=self._evidence(day).scored)
+        return known
+
+    def _evidence(self, as_of: np.datetime64 | None = None) -> StoredEvidence:
+        return self._contacts.evidence(self._months, "unshifted_proba", as_of)
 
     @cached_property
-    def _last_correction(self) -> np.datetime64:
-        return self._contacts.last_correction()
-
-    def _scored(self, as_of: np.datetime64 | None = None) -> ScoredContacts:
-        contacts = self._contacts.read(self._months, as_of)
-        return contacts.scored(stored_scores(self._store, contacts.contact_ids, "unshifted_proba"))
-
-    @cached_property
-    def _known(self) -> KnownFacts:
+    def _known(self) -> tuple[KnownFacts, np.datetime64]:
         counted = self._store.manifest(PROFILES.name)
         profiles = [month for month in self._months if month in counted and counted[month].rows]
         daily = DailyProfiles.from_table(self._store.read(PROFILES.name, profiles), self._settings.contract)
-        return KnownFacts(self._scored(), daily, self._reference(daily))
+        scored, _, last_correction = self._evidence()
+        return KnownFacts(scored, daily, self._reference(daily)), last_correction
 
     def _reference(self, daily: DailyProfiles) -> Reference:
         if self._champions.current is None:

@@ -45,8 +45,8 @@ def all_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         sensor(
             drift_retrain_sensor,
             {"bank/workflow": "response", "bank/evidence": "covariates"},
-            "The mix of the customers moved away from what the champion learned from: refits its recipe.",
-            job_name=REFIT,
+            "The mix of the customers moved away from what the champion learned from: refits its recipe, or searches.",
+            jobs=[job for job in all_jobs() if job.name in (REFIT, SEARCH)],
         ),
         sensor(
             performance_retrain_sensor,

@@ -51,7 +51,7 @@ class Refused:
 
     def add(self, other: Refused) -> None:
         """Append what follows directly."""
-        self.shown += [(self.lines + line, reasons) for line, reasons in other.shown]
+        self.shown = [*self.shown, *((self.lines + line, why) for line, why in other.shown)][:SHOWN_REJECTIONS]
         self.lines += other.lines
         self.n_rows += other.n_rows
         self.mapped += other.mapped
@@ -90,9 +90,10 @@ class ListReader:
         refused.mapped.update({name: int(rows.sum()) for name, rows in changed.items()})
         refused.n_rows = int((~verdict.is_kept).sum())
         if refused.n_rows:
-            reasons = {row: [sentence for _, sentence in found] for row, found in verdict.reasons().items()}
-            reasons |= {row: [sentence] for row, (_, sentence, _) in block.misfits.items()}
-            refused.shown = [(int(lines[row]), "; ".join(reasons[row])) for row in sorted(reasons)[:SHOWN_REJECTIONS]]
+            is_shown = ~verdict.is_kept & (np.cumsum(~verdict.is_kept) <= SHOWN_REJECTIONS)
+            reasons = {row: [sentence for _, sentence in of_row] for row, of_row in verdict.reasons(is_shown).items()}
+            reasons |= {row: [sentence] for row, (_, sentence, _) in block.misfits.items() if is_shown[row]}
+            refused.shown = [(int(lines[row]), "; ".join(reasons[row])) for row in sorted(reasons)]
         return self._usable(verdict, block.identifiers, lines), refused
 
     def _usable(self, verdict: RowVerdicts, identifiers: pa.StringArray, lines: IntArray) -> pa.Table:

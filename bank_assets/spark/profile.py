@@ -88,9 +88,9 @@ def value_counts_of_files(session: SparkSession, files: Sequence[str], contract:
     texts = [table for table in names if pa.types.is_string(schema.field(table).type)]
 
     def count(units: Units) -> Iterator[pa.RecordBatch]:
-        return _count_blocks(_row_groups(units, ("contact_date", *names), texts), counted)
+        return _count_blocks(row_groups(units, ("contact_date", *names), texts), counted)
 
-    return _summed(_read_in_executors(session, files, count, LONG_SCHEMA))
+    return _summed(read_in_executors(session, files, count, LONG_SCHEMA))
 
 
 def rows_of_files(session: SparkSession, files: Sequence[str], columns: Sequence[str]) -> DataFrame:
@@ -100,7 +100,7 @@ def rows_of_files(session: SparkSession, files: Sequence[str], columns: Sequence
     """
     with _opened(files[0]) as first:
         schema = from_arrow_schema(pa.schema([first.schema_arrow.field(name) for name in columns]))
-    return _read_in_executors(session, files, lambda units: _row_groups(units, columns, ()), schema)
+    return read_in_executors(session, files, lambda units: row_groups(units, columns, ()), schema)
 
 
 def write_months(counts: DataFrame, table: str, folder: Place) -> dict[str, tuple[str, ...]]:
@@ -126,7 +126,7 @@ def write_months(counts: DataFrame, table: str, folder: Place) -> dict[str, tupl
     return {month: tuple(sorted(row.name for row in found if row.month == month)) for month in {r.month for r in found}}
 
 
-def _read_in_executors(
+def read_in_executors(
     session: SparkSession, files: Sequence[str], read: Callable[[Units], Iterator[pa.RecordBatch]], schema: Any
 ) -> DataFrame:
     """What `read` makes of the row groups of some files, about equally many in each partition."""
@@ -151,7 +151,7 @@ def _opened(file: str, texts: Sequence[str] = ()) -> pq.ParquetFile:
     return open_parquet(place_of(file), read_dictionary=texts)
 
 
-def _row_groups(units: Units, columns: Sequence[str], texts: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def row_groups(units: Units, columns: Sequence[str], texts: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Blocks of some row groups, columns in the given order."""
     for file, group in units:
         with _opened(file, texts) as parquet:

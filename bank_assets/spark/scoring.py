@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyarrow.feather import read_table, write_feather
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray, IntArray, Rows
@@ -180,7 +181,7 @@ class Scoring:
             COST_COLUMN: np.broadcast_to(self.economics.cost(frame), n),
             VALUE_COLUMN: np.broadcast_to(self.economics.value(frame), n),
             "decision": decisions_of(ids, proba, self.economics, frame, self.suppression),
-            "model_version": [self.version] * n,
+            "model_version": pa.repeat(self.version, n),
         }
         schema = pa.schema([one for one in SCORED_SCHEMA if one.name in columns])
         scored = pa.table(columns, schema=schema)
@@ -213,17 +214,17 @@ def _score_part(scoring: Scoring, plans: Plans, folder: Path, of: tuple[ReadPart
     scorer, name = Scorer(scoring.bundle), uuid.uuid4().hex
     tables = [scoring.scored(rows, plans, scorer) for rows in _blocks_of(*of)]
     rows = pa.concat_tables(tables)
-    pq.write_table(rows, path := folder / f"scored-{name}.parquet", compression="lz4", write_statistics=False)
+    write_feather(rows, path := folder / f"scored-{name}.arrow", compression="uncompressed")
     profit = rows["expected_profit_eur"].to_numpy()
     return ScoredPart(path, SortedKeys.write(folder / f"keys-{name}", profit, rows["contact_id"].combine_chunks()))
 
 
 def _with_deciles(folder: Path, of: tuple[ScoredPart, NDArray[np.int8]]) -> Path:
     part, of_rows = of
-    rows = pq.read_table(part.path)
+    rows = read_table(part.path, memory_map=True)
     at = SCORED_SCHEMA.get_field_index("decile")
     rows = rows.add_column(at, SCORED_SCHEMA.field("decile"), pa.array(of_rows.astype(np.int32)))
-    path = folder / part.path.name.replace("scored-", "part-")
+    path = folder / f"{part.path.stem.replace('scored-', 'part-')}.parquet"
     pq.write_table(rows, path, compression=COMPRESSION)
     return path
 

@@ -76,16 +76,26 @@ def read_block(block: bytes, file: Delivery | Head, identifier: str) -> TextBloc
                 is_open |= unclosed[codes]
             texts = [unquoted(text) for text in texts]
         columns[name] = Encoded(codes, texts)
-    identifiers = table.column(identifier).combine_chunks()
-    if pc.any(pc.not_equal(pc.ascii_trim(identifiers, SPACE + '"'), identifiers)).as_py():
-        plain = identifiers.to_pylist()
-        is_open |= np.array([is_unclosed(text) for text in plain], dtype=bool)
-        identifiers = pa.array([unquoted(text) for text in plain], pa.string())
+    identifiers = _without_quotes(table.column(identifier).combine_chunks())
+    odd = pc.not_equal(pc.ascii_trim(identifiers, SPACE + '"'), identifiers)
+    if pc.any(odd).as_py():
+        texts = identifiers.filter(odd).to_pylist()
+        is_open[odd.to_numpy(zero_copy_only=False)] |= np.array([is_unclosed(text) for text in texts], dtype=bool)
+        identifiers = pc.replace_with_mask(identifiers, odd, pa.array([unquoted(text) for text in texts], pa.string()))
     misfits: dict[int, tuple[str, str, str]] = {}
     if has_misfits or is_open.any():
         columns, identifiers, misfits = _with_odd_lines(block, file, columns, {identifier: identifiers}, is_open)
     columns[identifier] = _judged_alone(identifiers)
     return TextBlock(columns, identifiers, misfits)
+
+
+def _without_quotes(texts: pa.StringArray) -> pa.StringArray:
+    """What `unquoted` makes of texts in quotes that hold no quote or blank at their ends; the others stay."""
+    inner = pc.utf8_slice_codeunits(texts, 1, -1)
+    is_enclosed = pc.and_(pc.starts_with(texts, '"'), pc.ends_with(texts, '"'))
+    is_plain = pc.and_(pc.equal(pc.ascii_trim(inner, SPACE), inner), pc.invert(pc.match_substring(inner, '"')))
+    is_plain = pc.and_(is_plain, pc.greater_equal(pc.binary_length(texts), 2))
+    return pc.if_else(pc.and_(is_enclosed, is_plain), inner, texts)
 
 
 def _judged_alone(identifiers: pa.StringArray) -> Encoded:

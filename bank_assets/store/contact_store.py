@@ -1,4 +1,4 @@
-"""Reads contacts, their outcomes and their scores from the Parquet tables into memory.
+"""Reads contacts, their outcomes and their scores from the Parquet tables.
 
 An outcome comes with the contact, in an outcomes delivery, or through the app (`ledger_outcomes`). The latest arrival
 of a contact's outcome counts; earlier ones stay in their tables.
@@ -6,26 +6,38 @@ of a contact's outcome counts; earlier ones stay in their tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import DayArray, FloatArray
-from bank_assets.core.economics.suppression import CUSTOMER_ID
-from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
-from bank_assets.core.features.feedback import FULL, Feedback, feedback_of
-from bank_assets.store.lineage import CONTACTS, SCORES
+from bank_assets.core.arrays import DayArray, FloatArray, records_joined
+from bank_assets.core.economics.suppression import CUSTOMER_ID, persons_of
+from bank_assets.core.features.as_of import OutcomeHistory, PlanSums
+from bank_assets.core.features.contacts import Contacts, ScoredContacts
+from bank_assets.core.features.feature_set import DayTable
+from bank_assets.core.features.feedback import FULL, Feedback, Origin, feedback_of
+from bank_assets.core.features.score_bins import Apart, joined, merged
+from bank_assets.store.contact_months import StoredMonth, contact_days, contact_months, frame_of
+from bank_assets.store.lineage import SCORES
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.warehouse import Warehouse, WarehouseError
 
-OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
 # The campaign that came with the source is open while its first day is at most this many days before the last contact.
 OPEN_CAMPAIGN_DAYS: Final = 31
+
+
+class StoredEvidence(NamedTuple):
+    """Scored contacts, where their outcomes come from, and the last day on which an outcome was corrected, or NaT."""
+
+    scored: ScoredContacts
+    feedback: Feedback
+    last_correction: np.datetime64
 
 
 class ContactStore:
@@ -33,89 +45,154 @@ class ContactStore:
 
     def __init__(self, warehouse: Warehouse, contract: Contract, feedback: str = FULL) -> None:
         self._warehouse = warehouse
-        self._contract = contract
+        self.contract = contract
         self._designs = ListDesigns(warehouse.home, feedback)
+        self._weighed = lru_cache(maxsize=1)(self._weigh)
 
     def read(
         self, months: Sequence[str], as_of: np.datetime64 | None = None, *, with_persons: bool = False
     ) -> Contacts:
-        """Contacts of some months with their latest outcomes and weights, in time order.
+        """Contacts of some months with their latest outcomes and weights, in time order, all in memory.
 
         A contact that was delivered in two months counts once, at its last arrival. With `as_of`, outcomes are those
         that were usable on that day, even if they were corrected since. The persons are read on request.
         """
-        return self.read_with_feedback(months, as_of, with_persons=with_persons)[0]
+        columns = [*self.payload, *(self.persons if with_persons else [])]
+        parts = [self.contacts(one) for one in self.by_month(months, columns, as_of)]
+        return records_joined(parts) if parts else self.contacts(self._empty(columns))
 
-    def read_with_feedback(
-        self, months: Sequence[str], as_of: np.datetime64 | None = None, *, with_persons: bool = False
-    ) -> tuple[Contacts, Feedback]:
-        """Contacts as in `read`, and where their outcomes come from."""
-        payload = [column.table for column in self._contract.payload]
-        designs, has_persons = self._designs.read(), CUSTOMER_ID in self._contract.identifiers
-        persons = [CUSTOMER_ID] if has_persons and (designs or with_persons) else []
-        rows = self._last_arrivals([*payload, *persons], months)
-        outcomes = self._reports()
-        if as_of is not None:
-            outcomes = outcomes[pd.to_datetime(outcomes["arrived_on"]) < pd.Timestamp(as_of)]
-        # What corrects a call need not name the list that the call named.
-        named = outcomes.groupby("contact_id")["list_id"].ffill()
-        outcomes = outcomes.assign(list_id=named).drop_duplicates("contact_id", keep="last")
-        joined = rows.merge(outcomes, on="contact_id", how="left")
-        dates = joined["contact_date"].to_numpy().astype("datetime64[D]")
-        # pandas holds Arrow dates as objects, with NaN for contacts without an outcome
-        arrived = pd.to_datetime(joined["arrived_on"]).to_numpy().astype("datetime64[D]")
-        columns: dict[str, Any] = {name: joined[name].to_numpy() for name in payload}
-        contacts = Contacts(
-            joined["contact_id"].to_numpy(dtype=object),
-            frame_from_tables(columns, self._contract),
-            dates,
-            usable_from(dates, arrived),
-            joined["is_subscribed"].eq(True).to_numpy(dtype=bool),
-            self._contract,
+    def by_month(
+        self,
+        months: Sequence[str],
+        columns: Sequence[str] = (),
+        as_of: np.datetime64 | None = None,
+        only: Sequence[str] | None = None,
+    ) -> Iterator[StoredMonth]:
+        """The same contacts month by month, with some columns of their table; `only` some of the months."""
+        weighed, _ = self._weighed(tuple(months), as_of)
+        for one in contact_months(self._warehouse, months, columns, as_of, only):
+            weights, propensity = weighed.get(one.month, (None, None))
+            yield replace(one, weights=weights, propensity=propensity)
+
+    def contacts(self, month: StoredMonth) -> Contacts:
+        """The contacts of a month in memory, with those payload columns that were read."""
+        return Contacts(
+            month.ids.to_numpy(zero_copy_only=False),
+            self.frame(month),
+            month.contact_dates,
+            month.known_on,
+            month.is_subscribed,
+            self.contract,
+            month.weights,
+            month.propensity,
+            self._customers(month),
         )
-        customers = joined[CUSTOMER_ID].fillna("").to_numpy(dtype=object) if persons else None
-        called_by = joined["list_id"].fillna("").to_numpy(dtype=object)
-        weights, chance, feedback = feedback_of(
-            contacts.contact_ids, dates, arrived, designs, as_of, customers, called_by
-        )
-        contacts = replace(contacts, weights=weights, propensity=chance, customer_ids=customers)
-        return contacts.in_time_order(), feedback
+
+    def _customers(self, month: StoredMonth) -> Any:
+        if CUSTOMER_ID not in month.table.column_names:
+            return None
+        return month.table.column(CUSTOMER_ID).fill_null("").to_numpy()
+
+    def persons_of(self, month: StoredMonth) -> Any:
+        """The person behind each contact, (n,), if `persons` were read: the contact itself where nobody is named."""
+        customers = self._customers(month)
+        rows = {} if customers is None else {CUSTOMER_ID: customers}
+        return persons_of(month.ids.to_numpy(zero_copy_only=False), rows)
+
+    def evidence(
+        self,
+        months: Sequence[str],
+        score: str,
+        as_of: np.datetime64 | None = None,
+        columns: Sequence[str] = (),
+        apart: Apart = lambda _: (),
+    ) -> StoredEvidence:
+        """Contacts with a column of their stored scores, and with some payload columns by their delivered names.
+
+        Rows are as in `read`, those of large days merged (`core.features.score_bins`).
+        """
+        tables = [self.contract.by_source[name].table for name in columns]
+        parts, learned, corrected = [], 0, [np.datetime64("NaT", "D")]
+        for one in self.by_month(months, tables, as_of):
+            parts.append(merged(self.scored(one, month_scores(self._warehouse, one, score)), apart))
+            learned += int((~np.isnat(one.arrived_on)).sum())
+            corrected.append(np.fmax.reduce(one.corrected_on))
+        empty = self._empty(tables)
+        scored = joined(parts) if parts else self.scored(empty, np.zeros(0))
+        feedback = self._weighed(tuple(months), as_of)[1]
+        return StoredEvidence(scored, feedback or Feedback({Origin.CALLED_IN_FULL: learned}), np.fmax.reduce(corrected))
+
+    def scored(self, month: StoredMonth, proba: FloatArray) -> ScoredContacts:
+        """The contacts of a month with probabilities, (n,)."""
+        known = (month.is_subscribed, month.known_on, self.frame(month))
+        return ScoredContacts(month.contact_dates, proba, *known, month.weights, month.propensity)
+
+    def frame(self, month: StoredMonth) -> dict[str, Any]:
+        """Those payload columns that were read, by their delivered names, each (n,)."""
+        return frame_of(month.table, self.contract)
+
+    def day_table(self, month: StoredMonth, history: OutcomeHistory) -> DayTable:
+        """What the contacts of each day share, if the month has the columns of list statistics."""
+        sums = PlanSums(self.contract)
+        for part in map(month.part, month.slices()):
+            sums.add(self.frame(part), part.contact_dates)
+        return DayTable.of(history, sums.statistics(), self.contract)
+
+    def plans(self, months: Sequence[str], days: DayArray) -> tuple[DayArray, FloatArray]:
+        """Statistics of the lists of some days, as `core.features.as_of.plan_statistics` returns them."""
+        columns = sorted({self.contract.by_source[one.column].table for one in self.contract.list_statistics})
+        of_days, sums = np.unique(days.astype("datetime64[M]")).astype(str).tolist(), PlanSums(self.contract)
+        for month in self.by_month(months, columns, only=of_days):
+            part = month.rows(np.isin(month.contact_dates, days))
+            sums.add(self.frame(part), part.contact_dates)
+        return sums.statistics()
 
     def lists(self, months: Sequence[str]) -> list[str]:
         """Names of the lists that weigh outcomes of some months, for fingerprints; none if every outcome weighs 1."""
         known = self._designs.names()
         return self._designs.names(until=self.days(months).max()) if known and months else []
 
-    def last_correction(self) -> np.datetime64:
-        """The last day on which an outcome arrived that contradicts an earlier one of its contact; NaT if none did."""
-        known = self._reports()
-        known = known[known["contact_id"].duplicated(keep=False)]
-        before = known.groupby("contact_id")["is_subscribed"].shift()
-        corrections = known[before.notna() & (before != known["is_subscribed"])]
-        return pd.to_datetime(corrections["arrived_on"]).max().to_numpy().astype("datetime64[D]")
-
-    def _reports(self) -> pd.DataFrame:
-        """Every report of an outcome, in the order of arrival."""
-        names = ["contact_id", "is_subscribed", "arrived_on", "list_id"]
-        parts = [self._frame(table, names, None) for table in OUTCOME_TABLES if self._warehouse.manifest(table)]
-        if not parts:
-            return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
-        known = pd.concat(parts, ignore_index=True).reindex(columns=names)
-        known = known[known["is_subscribed"].notna()]
-        return known.sort_values("arrived_on", kind="stable")
-
-    def _frame(self, table: str, columns: Sequence[str], months: Sequence[str] | None) -> pd.DataFrame:
-        stored = self._warehouse.manifest(table)
-        keys = list(stored) if months is None else [month for month in months if month in stored]
-        return self._warehouse.read(table, keys, columns).to_pandas()
-
-    def _last_arrivals(self, columns: Sequence[str], months: Sequence[str]) -> pd.DataFrame:
-        rows = self._frame(CONTACTS, ["contact_id", "contact_date", *columns, "delivery_arrival"], months)
-        return rows.sort_values("delivery_arrival", kind="stable").drop_duplicates("contact_id", keep="last")
-
     def days(self, months: Sequence[str]) -> DayArray:
         """Days with contacts of some months, sorted and distinct; a contact that was moved has only its last day."""
-        return np.unique(self._last_arrivals([], months)["contact_date"].to_numpy().astype("datetime64[D]"))
+        return contact_days(self._warehouse, months)
+
+    @property
+    def payload(self) -> list[str]:
+        """Columns of the table that describe a contact."""
+        return [column.table for column in self.contract.payload]
+
+    @property
+    def persons(self) -> list[str]:
+        """The column of the table that names persons, if the contract has one."""
+        return [CUSTOMER_ID] if CUSTOMER_ID in self.contract.identifiers else []
+
+    def _weigh(
+        self, months: tuple[str, ...], as_of: np.datetime64 | None
+    ) -> tuple[dict[str, tuple[FloatArray, FloatArray]], Feedback | None]:
+        """Weights and propensities by month, and what they rest on; nothing where every outcome weighs 1.
+
+        A list may hold anybody, so this alone needs the ids of all contacts at once.
+        """
+        designs = self._designs.read()
+        parts = list(contact_months(self._warehouse, months, self.persons, as_of)) if designs else []
+        if not parts:
+            return {}, None
+        every: Contacts = records_joined([self.contacts(one) for one in parts])
+        arrived, called_by = (
+            np.concatenate([getattr(one, name) for one in parts]) for name in ("arrived_on", "called_by")
+        )
+        known = (every.contact_ids, every.contact_dates, arrived)
+        weights, chance, feedback = feedback_of(*known, designs, as_of, every.customer_ids, called_by)
+        if weights is None or chance is None:
+            return {}, feedback
+        ends = np.cumsum([len(one) for one in parts])[:-1]
+        found = zip(parts, np.split(weights, ends), np.split(chance, ends), strict=True)
+        return {one.month: (w, p) for one, w, p in found}, feedback
+
+    def _empty(self, columns: Sequence[str]) -> StoredMonth:
+        text = pa.table({name: pa.array([], pa.string()) for name in ("contact_id", *columns)})
+        table, days = text.append_column("contact_date", pa.array([], pa.date32())), np.array([], "datetime64[D]")
+        return StoredMonth("", table, days, np.array([], bool), days, np.array([], object))
 
 
 def learning_as_of(days: DayArray, open_from: str = "") -> np.datetime64:
@@ -141,14 +218,27 @@ def scored_months(store: Warehouse) -> list[str]:
     return [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
 
 
+def month_scores(store: Warehouse, month: StoredMonth, column: str = "proba") -> FloatArray:
+    """A column of the scores of a month's contacts, (n,); NaN where there is none."""
+    entry = store.entry(SCORES.name, month.month)
+    if entry is None or not entry.rows:
+        return np.full(len(month), np.nan)
+    scores = store.read(SCORES.name, [month.month], ["contact_id", column]).combine_chunks()
+    found = scores.column(column).take(pc.index_in(month.ids, value_set=scores.column("contact_id")))
+    return np.asarray(found.to_numpy(), dtype=np.float64)
+
+
 def stored_scores(
     store: Warehouse, contact_ids: Iterable[str], column: str = "proba", *, version: str | None = None
 ) -> FloatArray:
     """A column of the scores by contact, (n,); NaN for contacts without a score (of that model version)."""
-    known: dict[str, float] = {}
-    if months := scored_months(store):
-        scores = store.read(SCORES.name, months, ["contact_id", "model_version", column])
+    ids = pa.array(contact_ids, pa.string())
+    found = np.full(len(ids), np.nan)
+    for month in scored_months(store):
+        scores = store.read(SCORES.name, [month], ["contact_id", "model_version", column])
         if version is not None:
             scores = scores.filter(pc.equal(scores["model_version"], version))
-        known = dict(zip(scores["contact_id"].to_pylist(), scores[column].to_pylist(), strict=True))
-    return np.array([known.get(contact, np.nan) for contact in contact_ids], dtype=np.float64)
+        at = pc.index_in(ids, value_set=scores["contact_id"])
+        known = at.is_valid().to_numpy(zero_copy_only=False)
+        found[known] = scores[column].to_numpy()[at.drop_null().to_numpy()]
+    return found

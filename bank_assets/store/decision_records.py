@@ -117,27 +117,26 @@ def rows_of_list(
     threshold = plan.cost_eur / plan.value_eur if calls_from is None else np.full(n, calls_from)
     named = frame.get(CUSTOMER_ID)
     integers = {column.source for column in contract.payload if column.kind is ColumnKind.INTEGER}
-    payload = {
-        name: (frame[name].astype(np.int64) if name in integers else frame[name]).tolist()
-        for name in contract.payload_columns
+    payload: dict[str, Any] = {
+        name: frame[name].astype(np.int64) if name in integers else frame[name] for name in contract.payload_columns
     }
     return ListRows(
-        plan.contact_id.tolist(),
+        plan.contact_id,
         [None] * n if named is None else [one or None for one in named],
         payload,
         {
-            "contact_date": [str(day) for day in scores.contact_date],
-            "probability": plan.probability.tolist(),
-            "probability_low": scores.low.tolist(),
-            "probability_high": scores.high.tolist(),
-            "decision": np.where(plan.is_called, "call", "do_not_call").tolist(),
-            "reason": plan.reason.tolist(),
-            "propensity": plan.propensity.tolist(),
-            "rank": plan.rank.tolist(),
-            "decile": plan.decile.tolist(),
-            "threshold": threshold.tolist(),
-            "cost_eur": plan.cost_eur.tolist(),
-            "value_eur": plan.value_eur.tolist(),
-            "expected_profit_eur": plan.expected_profit_eur.tolist(),
+            "contact_date": np.asarray(scores.contact_date, "datetime64[D]").astype(str),
+            "probability": plan.probability,
+            "probability_low": scores.low,
+            "probability_high": scores.high,
+            "decision": np.where(plan.is_called, "call", "do_not_call"),
+            "reason": plan.reason,
+            "propensity": plan.propensity,
+            "rank": plan.rank,
+            "decile": plan.decile,
+            "threshold": threshold,
+            "cost_eur": plan.cost_eur,
+            "value_eur": plan.value_eur,
+            "expected_profit_eur": plan.expected_profit_eur,
         },
     )

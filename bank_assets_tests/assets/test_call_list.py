@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from bank_assets.assets import scoring
@@ -14,9 +15,10 @@ from bank_assets.assets.list_plan import PLANNED
 from bank_assets.assets.list_stage import readable_list
 from bank_assets.contract.feeds import Disposition
 from bank_assets.contract.uci import UCI
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.register import read_manifest
-from bank_assets.ledger import campaigns, chain, decisions, feeds, list_life, states
+from bank_assets.ledger import campaigns, chain, decisions, feeds, list_life, list_rows, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
 from bank_assets.store.call_lists import CallListFiles
@@ -129,6 +131,26 @@ def test_every_row_of_the_pipeline_s_list_is_on_record_and_each_content_once(rec
     assert (newest.revises, before) == (made.id, made)
     assert decisions.get(engine, f"{newest.id}.20").listed.reason == "suppressed"
     assert chain.verify(engine).ok
+
+
+def test_the_design_by_which_a_list_teaches_says_of_each_row_what_its_record_says(recorded):
+    recorded.settings = replace(recorded.settings, feedback="called", learning=LearningBudget(minimum=3))
+    campaigns.suppress(recorded.ledger.engine, ["c19"], reason="objection", actor="test")
+    recorded.make()
+    designs, (made,) = ListDesigns(recorded.warehouse.root, "called"), campaigns.lists(recorded.ledger.engine)
+    (design,) = designs.read()
+    assert designs.names() == [f"2010-10-19-{made.id}.json"]
+    decided, contacts, _ = list_rows.columns_of(
+        recorded.ledger.engine, made.id, ("contact_date", "propensity", "decision", "reason")
+    )
+    assert design.contact_ids.tolist() == contacts
+    assert design.contact_dates.astype(str).tolist() == decided["contact_date"]
+    assert design.is_called.tolist() == [one == "call" for one in decided["decision"]]
+    assert design.is_explored.tolist() == [one == "exploration" for one in decided["reason"]]
+    is_barred = [one == "suppressed" for one in decided["reason"]]
+    assert (any(is_barred), any(design.is_explored)) == (True, True)
+    known = ["barred" if barred else p for barred, p in zip(is_barred, decided["propensity"], strict=True)]
+    assert ["barred" if np.isnan(p) else p for p in design.propensity] == known
 
 
 def report(home, contact_id, list_id):

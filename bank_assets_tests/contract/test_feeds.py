@@ -9,7 +9,15 @@ import pytest
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.feed_rows import header_of, rows_of_text
-from bank_assets.contract.feeds import DISPOSITION_FEED, SUBSCRIPTION_FEED, Disposition, Subscription
+from bank_assets.contract.feeds import (
+    CANCELLED,
+    DISPOSITION_FEED,
+    SUBSCRIBED,
+    SUBSCRIPTION_FEED,
+    Disposition,
+    Subscription,
+    held,
+)
 from bank_assets.contract.file import parse_contract
 from bank_assets.contract.file_writing import write_contract
 from bank_assets.contract.id_lists import read_ids
@@ -127,3 +135,28 @@ def test_spellings_and_the_cost_of_not_reaching_anybody_stand_in_the_contract():
 def test_a_contract_names_what_it_cannot_mean(changes, expected):
     with pytest.raises(ContractError, match=expected):
         replace(UCI, **changes)
+
+
+@pytest.mark.parametrize(
+    ("booked", "reported", "expected"),
+    [
+        ("+05", "", "05-"),
+        ("+05 -09", "", "05-09"),
+        ("-09 +05", "", "05-09"),
+        ("-03 +05", "", "05-"),  # of something earlier
+        ("+05 +20 -25", "", "05- 20-25"),  # one account, the newest
+        ("+05 +20 -25 -26", "", "05-26 20-25"),
+        ("+05 -05", "", "05-05"),
+        ("+06 -09", "+04", "06-09"),  # the call reported what the books know
+        ("+06", "+04 -09", "06-09"),  # whichever feed tells of it
+        ("+06 -09", "+04 -08", "06-09"),  # both feeds
+        ("+01 +06 -09", "+04 -08", "01- 06-09"),
+        ("+01", "+04 -08", "01- 04-08"),
+        ("", "+04 -08", "04-08"),
+    ],
+)
+def test_a_cancellation_takes_back_the_newest_subscription_up_to_its_day(booked, reported, expected):
+    told = [
+        [({"+": SUBSCRIBED, "-": CANCELLED}[one[0]], one[1:]) for one in feed.split()] for feed in (booked, reported)
+    ]
+    assert [f"{one.day}-{one.until or ''}" for one in held(*told)] == expected.split()

@@ -73,6 +73,14 @@ def recorded(ledger):
     return ledger
 
 
+def test_a_subscription_that_both_feeds_tell_of_ends_with_one_cancellation(recorded):
+    with writing(recorded) as connection:
+        booked = [subscription("c-2", "subscribed", "2010-11-27"), subscription("c-2", "cancelled", "2010-12-04")]
+        connection.execute(insert(subscriptions), booked)
+    found = on_record(recorded, ["c-2"], lambda _: True)
+    assert found.subscriptions == [("c-2", "2010-11-27", "2010-12-04")]
+
+
 def event(ledger, kind, subject):
     with writing(ledger) as connection:
         events.append(connection, kind=kind, subject=subject, content={}, actor="ana")

@@ -172,6 +172,31 @@ def test_subscriptions_are_kept_once_with_their_cancellations(ledger):
     assert verify(ledger).ok
 
 
+@pytest.mark.parametrize(
+    ("books", "expected"),
+    [
+        ([("subscribed", 24), ("cancelled", 29)], ["yes", "no"]),
+        ([("cancelled", 29)], ["yes", "no"]),
+        ([("cancelled", 21)], ["yes"]),  # of something earlier
+        ([("subscribed", 24), ("subscribed", 27), ("cancelled", 29)], ["yes"]),  # of something that no call reported
+    ],
+)
+def test_a_cancellation_in_the_books_takes_back_what_a_call_reported(listed, books, expected):
+    taken(listed, call("c-1", "subscribed", 22, arrived_at="2010-11-22T00:00:00.000000Z"), call("c-2", "refused"))
+    rows = [Subscription("k-1", f"2010-11-{day}", kind, "2010-11-30T00:00:00.000000Z") for kind, day in books]
+    found = feeds.record_subscriptions(listed, rows, actor="books", source="api")
+    assert found.outcomes == len(expected) - 1
+    feeds.record_subscriptions(listed, rows, actor="books", source="file")
+    assert learned(listed, "c-1") == expected
+    assert learned(listed, "c-2") == ["no"]
+
+
+def test_both_feeds_may_tell_of_a_cancellation(listed):
+    taken(listed, call("c-1", "subscribed", 22), call("c-1", "cancelled", 28))
+    feeds.record_subscriptions(listed, [Subscription("k-1", "2010-11-29", "cancelled")], actor="books", source="api")
+    assert learned(listed, "c-1") == ["yes", "no"]
+
+
 def test_one_row_does_not_say_up_to_which_day_subscriptions_are_known(ledger):
     def until(*days):
         rows = [Subscription(f"k-{day}", day) for day in days]

@@ -1,20 +1,24 @@
 """Rows of lists as decisions on record: found, proven, erased; and whatever is changed by hand shows."""
 
+import hashlib
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import msgspec
+import numpy as np
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, text, update
 
 from bank_assets.ledger import blocks, decisions, list_rows, outcomes
+from bank_assets.ledger.blocks import NO_ROWS, ListRows
 from bank_assets.ledger.campaign_models import block_rows, list_erasures
 from bank_assets.ledger.campaign_models import list_rows as rows_of_lists
 from bank_assets.ledger.engine import read, writing
 from bank_assets.ledger.merkle import leaf_hash
 from bank_assets.ledger.records import CursorError
 from bank_assets_tests.world.events import events_of
-from bank_assets_tests.world.lists import keep, rows_of
+from bank_assets_tests.world.lists import FACTS, keep, rows_of
 from bank_assets_tests.world.proofs import is_included
 
 
@@ -56,6 +60,25 @@ def test_every_row_is_a_decision_with_its_reason_and_a_proof(ledger):
         assert decisions.get(ledger, unknown) is None
 
 
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        (rows_of_lists.c.contact_id == "c", "INDEX list_rows_contact"),
+        (rows_of_lists.c.customer_id == "k", "INDEX list_rows_customer"),
+        (rows_of_lists.c.list_id == "l", "PRIMARY KEY"),
+    ],
+)
+def test_each_index_of_the_rows_serves_a_search_that_no_other_one_serves(ledger, where, index):
+    """They take three quarters of a row's bytes (ADR 0038), so none is kept that nothing reads."""
+    asked = select(rows_of_lists).where(where).compile(ledger, compile_kwargs={"literal_binds": True})
+    with ledger.connect() as connection:
+        if connection.dialect.name != "sqlite":
+            pytest.skip("PostgreSQL scans so small a table")
+        steps = connection.execute(text(f"EXPLAIN QUERY PLAN {asked}")).all()
+    assert [index in one.detail for one in steps] == [True]
+    assert len(rows_of_lists.indexes) == 2
+
+
 def test_a_customer_is_found_on_every_list_and_beside_single_decisions_newest_first(ledger, draft):
     first = keep(ledger, rows_of(5, customers=["k-1", None, None, None, None]))
     single = draft(contact_id="d-7", customer_id="k-1")
@@ -82,9 +105,9 @@ def test_a_customer_is_found_on_every_list_and_beside_single_decisions_newest_fi
     assert [one.id for one in decisions.search(ledger, contact_id="c-0", **same).decisions] == [f"{first.id}.1"]
     assert [one.id for one in decisions.search(ledger).decisions] == [single.id], "lists do not hide single decisions"
     assert decisions.search(ledger, before="2").decisions, "a cursor of an earlier release"
-    for text in ("x", "", "1~", "1~x", "9" * 19):
+    for cursor in ("x", "", "1~", "1~x", "9" * 19):
         with pytest.raises(CursorError):
-            decisions.search(ledger, before=text)
+            decisions.search(ledger, before=cursor)
 
 
 def test_an_outcome_of_a_row_is_one_of_its_contact(ledger):
@@ -184,3 +207,19 @@ def test_equal_rows_have_an_equal_digest_whatever_their_salts():
     assert rows_of(5).digest(facts) == rows_of(5).digest(facts)
     others = (rows_of(5), facts), (rows_of(5), {}), (rows_of(5, "d"), facts), (rows_of(4), facts)
     assert len({rows.digest(shared) for rows, shared in others}) == len(others)
+
+
+def test_rows_in_arrays_are_those_in_lists_and_keep_the_digest_of_earlier_releases():
+    listed = rows_of(10)
+    payload, decided = ({n: np.array(c) for n, c in of.items()} for of in (listed.payload, listed.decided))
+    arrays = ListRows(np.array(listed.contact_id), listed.customer_id, payload, decided)
+    parts = (listed.contact_id, listed.customer_id, listed.payload, listed.decided, FACTS)
+    before = hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
+    assert listed.digest(FACTS) == arrays.digest(FACTS) == before
+    assert NO_ROWS.digest({}) == hashlib.sha256(b"[[],[],{},{},{}]").hexdigest()
+    of_lists, of_arrays = (blocks.blocks_of("list", one, FACTS) for one in (listed, arrays))
+    for one, other in zip(of_lists, of_arrays, strict=True):
+        assert not {"records", "leaves", "payload"} & other.__dict__.keys(), "2 KB a row"
+        assert (one.decided, one.payload, one.n_rows) == (other.decided, other.payload, other.n_rows)
+        again = replace(other)
+        assert (again.root, again.payload_hashes) == (other.root, other.payload_hashes)

@@ -16,7 +16,8 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
 from bank_assets.core.features.feedback import Feedback, Origin
-from bank_assets.core.training.recipes import sample_facts
+from bank_assets.core.training.learning_sample import permanent_numbers
+from bank_assets.core.training.recipes import rows_to_fit, sample_facts
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.response import ResponseLoop
@@ -62,9 +63,8 @@ def played(tmp_path_factory):
 
 def test_weights_are_those_of_the_replay_and_every_outcome_is_counted(played):
     world, settings = played
-    found, feedback = ContactStore(Warehouse(settings.warehouse), UCI, "called").read_with_feedback(
-        ["2020-01", "2020-02"]
-    )
+    store = ContactStore(Warehouse(settings.warehouse), UCI, "called")
+    found, feedback, _ = store.evidence(["2020-01", "2020-02"], "proba")
     np.testing.assert_array_equal(found.weights, world._contacts.weights)
     n_history = int((~world.is_decided).sum())
     taught = int((found.weights > 0).sum()) - n_history
@@ -89,18 +89,35 @@ def test_the_training_set_holds_the_replay_s_features_and_weights(played):
 def test_the_training_set_names_the_sample_that_the_replay_would_draw(played):
     world, settings = played
     store, context, digests = Warehouse(settings.warehouse), SimpleNamespace(log=logging.getLogger(__name__)), set()
-    for limit in (101, 100):
+    for limit in (151, 150):
         now = replace(settings, learning_rows=limit)
         features.training_set.op.compute_fn.decorated_fn(context, features.TrainingSetConfig(), store, now)
         digests.add(store.entry("training_set", "all").digest)
     assert len(digests) == 2, "whatever is keyed by the digest is made again under another limit"
-    limited = World(made_contacts(DAYS, 30), replace(world.settings, learning_rows=100))
+    limited = World(made_contacts(DAYS, 30), replace(world.settings, learning_rows=150))
     limited._contacts.weights[:] = world._contacts.weights
     found, wanted = features.read_snapshot(store, UCI), limited.learning_data(AS_OF)
     np.testing.assert_array_equal(found.data.numbers, wanted.numbers)
-    assert found.data.fit_rows == wanted.fit_rows == 100
+    assert found.data.fit_rows == wanted.fit_rows == 150
     assert found.metadata["sample"] == sample_facts(wanted)
-    assert found.metadata["sample"]["eligible"] == len(wanted) > found.metadata["sample"]["drawn"] == 100
+    assert found.metadata["sample"]["eligible"] == len(wanted) > found.metadata["sample"]["drawn"] == 150
+
+
+def test_beyond_several_times_the_limit_the_training_set_is_a_sample_and_fits_draw_what_they_would_from_all(played):
+    world, settings = played
+    store, context = Warehouse(settings.warehouse), SimpleNamespace(log=logging.getLogger(__name__))
+    now = replace(settings, learning_rows=60)
+    features.training_set.op.compute_fn.decorated_fn(context, features.TrainingSetConfig(), store, now)
+    found, every = features.read_snapshot(store, UCI), world.learning_data(AS_OF)
+    every = replace(every, numbers=permanent_numbers(world.contact_ids[world.known(AS_OF)]), fit_rows=60)
+    assert len(found.data) < len(every) == found.metadata["sample"]["eligible"]
+    drawn = [rows_to_fit(one, np.arange(len(one)), AS_OF, 90.0) for one in (found.data, every)]
+    assert found.data.numbers[drawn[0][0]].tolist() == every.numbers[drawn[1][0]].tolist()
+    np.testing.assert_allclose(drawn[0][1], drawn[1][1])
+    kept = np.isin(every.numbers, found.data.numbers)
+    for name, column in every.features.items():
+        np.testing.assert_array_equal(found.data.features[name], column[kept], name)
+    np.testing.assert_allclose(found.data.weights, every.w[kept] * found.data.stands_for)
 
 
 def test_a_contract_that_is_wider_than_its_rows_leaves_the_candidates_as_they_are(played):

@@ -7,8 +7,10 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from bank_assets.jobs import REFIT, SEARCH
 from bank_assets.loop import requests
 from bank_assets.loop.requests import TAG_WORK
+from bank_assets.loop.response import DRIFT, PERFORMED, NextStep, ResponseLoop
 from bank_assets_tests.world.contacts import FIRST
 from bank_assets_tests.world.home import failed_run, land, make_tables
 
@@ -90,3 +92,13 @@ def test_an_orphaned_run_is_failed_and_its_work_requested_again(daemon, contacts
     assert len(daemon.look(CONTACTS)) == 1
     daemon.look(ORPHANS)
     assert "living process" in daemon.said[ORPHANS]
+
+
+@pytest.mark.parametrize("job", [REFIT, SEARCH])
+@pytest.mark.parametrize("owner", [DRIFT, PERFORMED])
+def test_each_response_sensor_may_request_every_fit(daemon, monkeypatch, owner, job):
+    """Covariates alone lead to a search on probation, and after a refit that did not help."""
+    step = NextStep("a day asks for a fit", requests.RunWanted(job, {"day": "2020-02-01"}, "a reason"), owner)
+    monkeypatch.setattr(ResponseLoop, "next_step", lambda _: step)
+    (requested,) = daemon.look(f"{owner}_retrain_sensor")
+    assert requested.job_name == job

@@ -52,7 +52,9 @@ def normalized(part):
             row.decompose()
         if rows[ROWS:]:
             body.append(f"and {len(rows) - ROWS} more")
-    text = re.sub(TIME, "(time)", part.prettify())  # before numbers are rounded: 02.4861 is the end of a time
+    text = re.sub(
+        TIME, "(time)", part.prettify().replace("\xa0", " ")
+    )  # before numbers are rounded: 02.4861 is the end of a time
     text = re.sub(r"\d+\.\d{4,}", lambda number: f"{float(number[0]):.2f}", text)
     for name, pattern in VOLATILE.items():
         text = re.sub(pattern, name, text)

@@ -151,3 +151,14 @@ def test_a_list_is_worked_on_while_its_days_are_open_and_at_least_once(campaign,
     _, delivery = campaign([GOOD])
     assert is_due(delivery, as_of, "scores", last_made_from) is due
     assert not is_due(None, as_of, "scores", "scores")
+
+
+def test_of_many_refused_rows_the_first_hundred_are_named_and_all_are_counted(campaign, monkeypatch):
+    monkeypatch.setattr("bank_assets.contract.reading.BLOCK_BYTES", 5_000)
+    rows = [GOOD | {"contact_id": f"k{number}", "age": "7"} for number in range(150)]
+    rows[3]["contact_id"] = '"k3'
+    found, delivery = campaign([*rows, GOOD, GOOD])
+    assert (found.n_rejected, len(found.rejected)) == (151, 100)
+    assert [one.split(":")[0] for one in found.rejected] == [f"line {number}" for number in range(2, 102)]
+    assert "does not close" in found.rejected[3]
+    assert len(found.contact_ids) + found.n_rejected == delivery.rows

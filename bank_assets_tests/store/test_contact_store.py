@@ -8,6 +8,7 @@ import pytest
 
 from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
+from bank_assets.store import contact_months
 from bank_assets.store.contact_store import ContactStore, learning_as_of
 from bank_assets.store.warehouse import Warehouse, WarehouseError
 from bank_assets_tests.world.contracts import PERSONS
@@ -127,12 +128,12 @@ def test_as_of_a_day_an_outcome_is_what_was_known_then(store):
     assert stored.read(["2020-01"], np.datetime64("2020-01-31")).is_subscribed.tolist() == [True, True]
     assert stored.read(["2020-01"], np.datetime64("2020-02-28")).is_subscribed.tolist() == [False, True]
     assert not stored.read(["2020-01"], np.datetime64("2020-01-21")).has_outcome[0], "usable the day after it arrived"
-    assert stored.last_correction() == np.datetime64("2020-02-14")
+    assert stored.evidence(["2020-01"], "proba").last_correction == np.datetime64("2020-02-14")
 
 
 def test_without_a_correction_there_is_no_last_one(store):
     read(store, outcomes(("a", True, CALL), ("a", True, date(2020, 2, 1))))
-    assert np.isnat(ContactStore(store, UCI).last_correction())
+    assert np.isnat(ContactStore(store, UCI).evidence(["2020-01"], "proba").last_correction)
 
 
 def test_the_clock_is_the_day_after_the_last_contact_wherever_a_contact_was_dated_before(store):
@@ -145,3 +146,24 @@ def test_the_clock_is_the_day_after_the_last_contact_wherever_a_contact_was_date
     assert learning_as_of(days, "2019-11-20") == np.datetime64("2020-01-11"), "it is over"
     with pytest.raises(WarehouseError, match="a month that passed its validation gate"):
         learning_as_of(days[:0])
+
+
+@pytest.mark.parametrize("has_equal_hashes", [False, True])
+def test_last_arrivals_and_reports_are_found_across_months(store, monkeypatch, has_equal_hashes):
+    if has_equal_hashes:
+        monkeypatch.setattr(contact_months.pd.util, "hash_array", lambda ids, **_: np.zeros(len(ids), np.uint64))
+    moved = date(2020, 2, 3)
+    store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("b", 1, CALL)), "f")
+    store.write("contacts", "2020-02", contacts(("a", 2, moved), ("c", 2, date(2020, 2, 4))), "f")
+    store.write("outcomes", "2020-01", outcomes(("b", False, CALL)), "f")
+    store.write("outcomes", "2020-02", outcomes(("b", True, date(2020, 2, 10)), ("a", True, date(2020, 2, 5))), "f")
+    store.write("ledger_outcomes", "2020-03", outcomes(("c", True, date(2020, 3, 1))), "f")
+    stored = ContactStore(store, UCI)
+    found = stored.read(["2020-01", "2020-02"])
+    assert found.contact_ids.tolist() == ["b", "a", "c"]
+    assert found.contact_dates[1] == np.datetime64(moved)
+    assert found.known_on.astype(str).tolist() == ["2020-02-11", "2020-02-06", "2020-03-02"]
+    assert found.is_subscribed.all()
+    assert [one.ids.to_pylist() for one in stored.by_month(["2020-01", "2020-02"], only=["2020-01"])] == [["b"]]
+    assert stored.read(["2020-01"]).contact_ids.tolist() == ["a", "b"], "a held month moves nobody"
+    assert stored.evidence(["2020-01", "2020-02"], "proba").last_correction == np.datetime64("2020-02-10")

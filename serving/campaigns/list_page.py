@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, get, post
@@ -18,7 +19,6 @@ from serving.campaigns.list_views import list_table, list_view
 from serving.campaigns.lists import Lists
 from serving.campaigns.shown import changes, read_shown, shown_of
 from serving.web.access import identity_of
-from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import is_partial, show
 from serving.web.view_models import PartPage
 
@@ -28,8 +28,8 @@ SHORTEST_REASON: Final = 3
 
 def _part(lists: Lists, state: ListState) -> CallListView:
     signs, reported = lists.call_lists.payloads.contract.signs(), dispositions_view(lists.ledger, state.kept.id)
-    has_file = lists.call_lists.has_file(state.kept)
-    return list_view(state, signs, reported, has_file=has_file)
+    has_file, files = lists.call_lists.has_file(state.kept), {one.key for one in lists.call_lists.files.all()}
+    return list_view(state, signs, reported, has_file=has_file, files=files)
 
 
 @post("/campaign/lists", name="page:campaign:make", status_code=201, sync_to_thread=True)
@@ -96,7 +96,8 @@ def _ending(action: Action) -> Any:
     ) -> Response[Any]:
         reason = str(data.get("reason", "")).strip()
         if len(reason) < SHORTEST_REASON:
-            raise PayloadError(FieldError("reason", f"at least {SHORTEST_REASON} characters", repr(reason)))
+            part = replace(_part(lists, lists.get(list_id)), refused=action)
+            return show(request, CallListPage("Call list", part), part, status=422)
         lists.act(list_id, action, identity_of(request).name, {"reason": reason})
         if not is_partial(request):
             return Redirect(f"/campaign/lists/{list_id}", status_code=303)

@@ -54,10 +54,11 @@ class CallListView:
     actions: list[Action] = described("What may be done with it now.")
     settings: list[tuple[str, str]] = described("What it was made under: name and value.")
     history: list[ListEvent] = described("What happened to it, oldest first.")
-    revise: str = described("Address of a plan with its settings.")
+    revise: str = described("Address of a plan with its settings; empty if the file of its customers is not kept.")
     has_file: bool = described("True if its files are still kept.")
     replaced_by: str = described("Id of the list that revises it, or empty.")
     reported: DispositionsView = described("What its calls came to, and the form that reports it.")
+    refused: str = described("The action that was refused because its reason is too short, or empty.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from bank_assets.contract.columns import NumberSigns
 from bank_assets.contract.values import number_text
 from bank_assets.core.campaigns.life import ALLOWED, Action
+from bank_assets.core.economics.calling_hours import WEEK
 from bank_assets.core.words import pct
 from bank_assets.ledger.campaigns import ERASED, CampaignList
 from bank_assets.ledger.events import Event
@@ -46,9 +47,12 @@ def open_list_notice(state: ListState, form: PlanForm) -> Notice:
     return Notice(WATCH, found, open_list(state), f"/campaign?{urlencode(fields)}", "Plan its revision")
 
 
-def list_view(state: ListState, signs: NumberSigns, reported: DispositionsView, *, has_file: bool) -> CallListView:
-    """Arrange a list."""
+def list_view(
+    state: ListState, signs: NumberSigns, reported: DispositionsView, *, has_file: bool, files: Collection[str]
+) -> CallListView:
+    """Arrange a list; `files` are the keys of the files of customers that are kept."""
     kept, record = state.kept, state.record
+    fields = fields_of(kept.request, kept.economics, signs)
     made = ListEvent(kept.created_at, kept.actor, f"made, replaces list {kept.revises}" if kept.revises else "made")
     return CallListView(
         kept=kept,
@@ -57,10 +61,11 @@ def list_view(state: ListState, signs: NumberSigns, reported: DispositionsView, 
         actions=[action for action, stages in ALLOWED.items() if record.stage in stages],
         settings=settings_shown(kept),
         history=[made, *(_event(one) for one in state.facts.events if one.kind in _TEXTS)],
-        revise="/campaign?" + urlencode({**fields_of(kept.request, kept.economics, signs), "revises": kept.id}),
+        revise="/campaign?" + urlencode({**fields, "revises": kept.id}) if fields["list"] in files else "",
         has_file=has_file,
         replaced_by=state.facts.replaced_by,
         reported=reported,
+        refused="",
     )
 
 
@@ -81,6 +86,7 @@ def settings_shown(kept: CampaignList) -> list[tuple[str, str]]:
         "Hold-out": pct(request.get("holdout_share")),
         "Learning budget": _learning(request.get("learning", {})),
         "Contact rules": _rules(request.get("rules", {})),
+        "Calling hours": _hours(request.get("contact_policy", {}).get("hours")),
         "Seed of the draws": str(request.get("holdout_seed", "")),
         "Data up to": str(request.get("as_of", "")),
         "Rejected rows": count(request.get("rows_rejected")),
@@ -102,6 +108,14 @@ def _rules(rules: Mapping[str, Any]) -> str:
     stated = [f"at most {count(most)} contacts in a campaign"] if most is not None else []
     stated += [f"at least {count(days)} days since the last contact"] if days is not None else []
     return ", ".join(stated) or NO_LIMIT
+
+
+def _hours(hours: Mapping[str, Any] | None) -> str:
+    if not hours:
+        return ""
+    days = "every day" if set(hours["days"]) == set(WEEK) else ", ".join(hours["days"])
+    zone = f"{hours['zone']}, or the zone of the customer's {hours['column']}" if hours["column"] else hours["zone"]
+    return f"{hours['first']} to {hours['last']}, {days}, in {zone}; the file states them for each call"
 
 
 def _limit(write: Any, value: Any) -> str:

@@ -100,10 +100,16 @@ def _compared(found: Sequence[Plan]) -> Table:
     head = ["", *(plan.name for plan in found)]
     rows = [["List", *(plan.summary["list"] for plan in found)]]
     rows += [["Model", *(plan.summary["shown"]["model"] for plan in found)]]
-    rows += [[label, *(plan.settings.get(field, "") for plan in found)] for field, (label, *_) in FIELDS.items()]
+    rows += [[label, *(_stated(plan, field) for plan in found)] for field, (label, *_) in FIELDS.items()]
     rows += [[label, *(write(plan.summary[key]) for plan in found)] for key, (label, write) in _FIGURES.items()]
     rows += [[LABELS["excluded"], *(plan.summary["shown"]["excluded"] for plan in found)]]
     return Table(head, [row for row in rows if any(row[1:])])
+
+
+def _stated(plan: Plan, field: str) -> str:
+    """A setting with its unit, as it was typed; empty if the plan does not state it."""
+    unit = {"eur": " EUR", "pct": " %"}.get(field.rpartition("_")[2], "")
+    return f"{text}{unit}" if (text := plan.settings.get(field, "")) else ""
 
 
 HANDLERS: Final = (save, saved_plans)

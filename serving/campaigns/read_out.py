@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Engine
 
-from bank_assets.contract.feeds import CANCELLED, NOT_REACHED, SUBSCRIBED, TEACHES
+from bank_assets.contract.feeds import CANCELLED, NOT_REACHED, SUBSCRIBED, TEACHES, Held, held
 from bank_assets.contract.values import iso_day
 from bank_assets.core.campaigns.life import window_end
 from bank_assets.core.quality.intervals import Estimate
@@ -27,6 +27,7 @@ REPORT_DAYS: Final = 365
 """The report is about the lists that were made within so many days."""
 REMEMBERED: Final = 1_000  # read-outs kept in memory, each of a few kilobytes
 _DECIDED: Final = ("reason", "contact_date", "probability", "propensity", "cost_eur", "value_eur")
+_BOOKED: Final = (SUBSCRIBED, CANCELLED)
 UCI: Final = "UCI "  # first word of the label of the public file
 NOT_YET, BROKEN, WITHDRAWN, REPLACED = (
     "not yet measurable",
@@ -130,10 +131,12 @@ class ReadOuts:
         ids, planned = [contact for _, contact in known], columns["contact_date"]
         persons = [customers[row] or contact for row, contact in known]
         reported = self._reported(kept.id, dict(zip(ids, planned, strict=True)))
-        subscribed: Mapping[str, Sequence[str]] = reported.days
-        if by_books := attribution.covered_to is not None:
-            subscribed = self._books(kept.id, planned, attribution.days)
-        by = persons if by_books else ids
+        if attribution.covered_to is not None:
+            books = self._books(kept.id, planned, attribution.days)
+            spans = [held(books.get(one, ())) for one in persons]
+        else:  # what a call brings before its planned day counts from that day
+            told = [held((), reported.told.get(one, ())) for one in ids]
+            spans = [[one._replace(day=max(one.day, day)) for one in of] for of, day in zip(told, planned, strict=True)]
         amounts = {name: np.asarray(columns[name], dtype=np.float64) for name in _DECIDED[2:]}
         return ListResults(
             person=np.asarray([f"{kept.id} {one}" for one in persons], dtype=object),
@@ -145,16 +148,13 @@ class ReadOuts:
             spent_eur=np.asarray([reported.spent.get(one, 0.0) for one in ids]) * amounts["cost_eur"],
             has_outcome=np.asarray([one in reported.taught for one in ids], dtype=np.bool_),
             subscribed_on=np.asarray(
-                [_first_from(subscribed.get(one, ()), day) for one, day in zip(by, planned, strict=True)],
+                [_subscribed_on(of, day, attribution.days) for of, day in zip(spans, planned, strict=True)],
                 dtype="datetime64[D]",
             ),
         )
 
     def _reported(self, list_id: str, planned: Mapping[str, str]) -> _Reported:
-        """What was reported of the calls; the last report counts, as where models learn.
-
-        A subscription before its planned day counts from that day.
-        """
+        """What was reported of the calls; the last report counts, as where models learn."""
         found = _Reported()
         for one in feeds.dispositions_of(self.ledger, list_id=list_id):
             if one.contact_id is None or one.contact_id not in planned:  # erased
@@ -163,37 +163,38 @@ class ReadOuts:
                 found.spent[one.contact_id] += self.not_reached_share if one.disposition == NOT_REACHED else 1.0
             if one.disposition in TEACHES:
                 found.taught.add(one.contact_id)
-                found.days.pop(one.contact_id, None)
-            if one.disposition == SUBSCRIBED:
-                found.days[one.contact_id] = [max(one.called_at[:10], planned[one.contact_id])]
+            if one.disposition != CANCELLED and one.disposition in TEACHES:
+                found.told[one.contact_id].clear()
+            if one.disposition in _BOOKED:
+                found.told[one.contact_id].append((one.disposition, one.called_at[:10]))
         return found
 
-    def _books(self, list_id: str, planned: Sequence[str], days: int) -> Mapping[str, Sequence[str]]:
-        """Days of subscriptions of a list's customers within any window of these planned days, less those cancelled."""
-        found = defaultdict[str, list[str]](list)
+    def _books(self, list_id: str, planned: Sequence[str], days: int) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """What the books tell of a list's customers within any window of these planned days, as (kind, day)."""
+        found = defaultdict[str, list[tuple[str, str]]](list)
         if planned:
             last = window_end(date.fromisoformat(max(planned)), days)
             for one in feeds.subscriptions_between(self.ledger, min(planned), str(last), list_id):
-                if one.customer_id is None:
-                    continue
-                if one.kind == CANCELLED:
-                    del found[one.customer_id][-1:]
-                else:
-                    found[one.customer_id].append(one.on_day)
+                if one.customer_id is not None:
+                    found[one.customer_id].append((one.kind, one.on_day))
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Reported:
-    """By contact: what its calls cost, in calls that reach somebody, and days of subscriptions; who has an outcome."""
+    """By contact: what its calls cost, in calls that reach somebody, and what they tell as (kind, day); who taught."""
 
     spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    days: dict[str, list[str]] = field(default_factory=dict)
+    told: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     taught: set[str] = field(default_factory=set)
 
 
-def _first_from(days: Sequence[str], first: str) -> str:
-    return next((day for day in days if day >= first), "NaT")
+def _subscribed_on(spans: Sequence[Held], planned: str, days: int) -> str:
+    """Day of the first subscription from the planned day on that stands at the end of its window, or NaT."""
+    if not spans:
+        return "NaT"
+    last = str(window_end(date.fromisoformat(planned), days))
+    return next((one.day for one in spans if one.day >= planned and one.stands_on(last)), "NaT")
 
 
 def _window(kept: CampaignList, days: int) -> tuple[str, str]:

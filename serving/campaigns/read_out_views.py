@@ -8,7 +8,7 @@ from typing import Final
 from bank_assets.core.quality.intervals import LEVEL, Estimate
 from bank_assets.core.quality.lift import Lift
 from bank_assets.core.quality.read_out import ReadOut
-from bank_assets.core.words import pct
+from bank_assets.core.words import pct, whole
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.formats import count, eur, number
 from serving.campaigns.read_out import REPORT_DAYS, Report
@@ -33,7 +33,8 @@ def report_view(report: Report, days: int) -> CampaignReportView:
     heading = "One list" if n == 1 else f"{count(n)} lists together"
     one = None if report.pooled is None else read_out_view(heading, report.pooled, days)
     left = ", ".join(f"{count(some)} {why}" for why, some in Counter(report.apart.values()).items())
-    pool = f"Pooled: {count(n)} of the {count(len(report.lists))} lists made and called within {REPORT_DAYS} days."
+    of = f"the {count(len(report.lists))} lists" if len(report.lists) != 1 else "1 list"
+    pool = f"Pooled: {count(n)} of {of} made and called within {REPORT_DAYS} days."
     pool += f" Left out: {left}." if left else ""
     return CampaignReportView(one, pool, [_line(kept, found) for kept, found in report.lists])
 
@@ -65,8 +66,8 @@ def _tiles(found: ReadOut) -> list[Tile]:
     so_far = "" if everyone else "so far; "
     note, tone = "no forecast is on record", PLAIN
     if forecast is not None:
-        where = "inside" if found.is_as_forecast else "outside"
-        note = f"{so_far}forecast {eur(forecast.value)}; {where} {eur(forecast.low)} to {eur(forecast.high)}"
+        where = "" if not everyone else "inside " if found.is_as_forecast else "outside "
+        note = f"{so_far}forecast {eur(forecast.value)}; {where}{eur(forecast.low)} to {eur(forecast.high)}"
         tone = PLAIN if not everyone else GOOD if found.is_as_forecast else WATCH
     tiles = [
         Tile("Calls made", count(made.calls), f"of {count(found.planned)} planned"),
@@ -92,8 +93,8 @@ def _taught(found: ReadOut) -> list[Tile]:
     if not explored.calls:
         return []
     outcomes, stand_for = count(explored.outcomes), count(explored.stand_for)
-    note = f"effective contacts: {outcomes} outcomes stand for {stand_for} not worth calling"
-    return [Tile("What exploration taught", count(explored.effective), note)]
+    weight = f"they tell as much as {count(explored.effective)} of equal weight"
+    return [Tile("What exploration taught", outcomes, f"outcomes for {stand_for} not worth calling; {weight}")]
 
 
 def _effect(lift: Lift) -> list[Tile]:
@@ -111,7 +112,7 @@ def _effect(lift: Lift) -> list[Tile]:
 def _ends(one: Estimate, lift: Lift, unit: str = "") -> str:
     if lift.is_assumed:
         return "all that calls brought"
-    return f"{one.low:,.0f} to {one.high:,.0f} {unit}".strip() + f" at {pct(LEVEL, 0)}"
+    return f"{whole(one.low)} to {whole(one.high)} {unit}".strip() + f" at {pct(LEVEL, 0)}"
 
 
 def _facts(found: ReadOut, days: int) -> list[str]:

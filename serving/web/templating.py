@@ -78,12 +78,17 @@ def code_spans(text: str) -> list[tuple[str, bool]]:
     return [(part, at % 2 == 1) for at, part in enumerate(text.split("`")) if part]
 
 
+def unbroken(text: str) -> str:
+    """Text whose numbers stay on one line with their unit."""
+    return re.sub(r"(?<=\d) (?=%|EUR\b)", "\u00a0", text)
+
+
 def slug(name: str) -> str:
     """A name as part of an HTML id, which may hold no blank and should need no escape in a selector."""
     return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"-{ord(found[0]):x}-", name)
 
 
-_FILTERS = (eur, pct, points, count, number, p_value, moment, words, counted, sentence, code_spans, slug)
+_FILTERS = (eur, pct, points, count, number, p_value, moment, words, counted, sentence, code_spans, slug, unbroken)
 FILTERS: Final[dict[str, Callable[..., Any]]] = {"amount": amount_text, **{one.__name__: one for one in _FILTERS}}
 
 
@@ -154,6 +159,11 @@ WAYS_ON: Final = {
     "/problems/forbidden": ("Another login may be allowed to.", "/", "Go to the home page"),
     "/problems/not-found": ("It may be found by searching.", "/audit", "Search decisions"),
 }
+LOST: Final = {
+    "campaign": ("What is kept is on one page.", "/campaign", "Choose a file or a list"),
+    "customers": ("It may be on record under another id.", "/customers", "Look up a customer"),
+}
+"""Ways on from what is not found, by the first part of the address; elsewhere decisions are searched."""
 DEFAULT_WAY: Final = ("Your other pages are not affected.", "/", "Go to the home page")
 
 
@@ -173,6 +183,8 @@ def problem_page(request: Request[Any, Any, Any], problem: ProblemDetails) -> Re
         if path.endswith("/upload"):
             problem = msgspec.structs.replace(problem, title="This file cannot be used")
             way = ("Nothing was kept. Correct the file and upload it again; an example is at the form.", *way[1:])
+    elif problem.status == 404:
+        way = LOST.get(request.scope["path"].split("/")[1], WAYS_ON["/problems/not-found"])
     else:
         way = WAYS_ON.get(problem.type, DEFAULT_WAY)
     part = ProblemPart(problem, *way, has_title=is_partial(request))

@@ -206,6 +206,15 @@ class Economics:
         return self.break_even(rows) if self.calls_from is None else np.asarray(self.calls_from)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of rows that the amounts are read from; none if everybody has the same."""
+        return tuple(
+            dict.fromkeys(
+                one.column for one in (self.cost_amount, self.value_amount) if not isinstance(one, ConstantAmount)
+            )
+        )
+
+    @property
     def single_break_even(self) -> float | None:
         """Break-even where it is the same for everybody; None where rows differ."""
         if self.cost_amount.eur is None or self.value_amount.eur is None:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bank_assets.contract.columns import YES_NO, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, records_at, rows_at, weights_or_ones
-from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory, plan_statistics
-from bank_assets.core.features.feature_set import FeatureSet, payload_features, plan_of_the_day
+from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory, Outcomes, plan_statistics
+from bank_assets.core.features.feature_set import DayTable, FeatureSet
 
 PREFIX: Final = "feature."
 """Features carry a prefix in the training snapshot, since some have the name of a key column's source."""
@@ -23,6 +23,8 @@ WEIGHT: Final = "weight"
 """Column of the training snapshot that only weighted contacts have."""
 NUMBER, FIT_ROWS = "number", "fit_rows"
 """Columns of the training snapshot that only a bounded one has, so that its digest names the sample."""
+STANDS_FOR, ELIGIBLE = "stands_for", "eligible"
+"""Columns of a training snapshot that holds a sample itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ class LearningData:
 
     Features are as of each contact's own day. `as_of` is the first day after the data; nothing known later is in it.
     `weights` are as in `Contacts`, without zeros. Of more than `fit_rows` rows a fit uses a sample, drawn by `numbers`
-    (`core.training.learning_sample`); None stands for no limit.
+    (`core.training.learning_sample`); None stands for no limit. Of a history beyond several times that limit the
+    snapshot is a sample itself (`core.training.snapshot_sample`): each row `stands_for` so many of the `eligible`
+    contacts, and has a weight by it.
     """
 
     features: Mapping[str, NDArray[Any]]
@@ -43,6 +47,8 @@ class LearningData:
     weights: FloatArray | None = None
     numbers: FloatArray | None = None
     fit_rows: int | None = None
+    stands_for: FloatArray | None = None
+    eligible: int | None = None
 
     def __len__(self) -> int:
         return len(self.contact_dates)
@@ -69,6 +75,8 @@ class LearningData:
             keys[WEIGHT] = self.weights
         if self.numbers is not None:
             keys |= {NUMBER: self.numbers, FIT_ROWS: np.full(len(self), self.fit_rows)}
+        if self.stands_for is not None:
+            keys |= {STANDS_FOR: self.stands_for, ELIGIBLE: np.full(len(self), self.eligible)}
         return keys | {PREFIX + name: self.features[name] for name in FeatureSet.of(self.contract).names}
 
     @classmethod
@@ -84,7 +92,8 @@ class LearningData:
         }
         dates, known_on = (columns[name].astype("datetime64[D]") for name in ("contact_date", "known_on"))
         weights = columns[WEIGHT].astype(np.float64) if WEIGHT in columns else None
-        sample = (columns[NUMBER], int(columns[FIT_ROWS][0])) if NUMBER in columns else ()
+        sample: tuple[Any, ...] = (columns[NUMBER], int(columns[FIT_ROWS][0])) if NUMBER in columns else ()
+        sample += (columns[STANDS_FOR], int(columns[ELIGIBLE][0])) if STANDS_FOR in columns else ()
         return cls(features, dates, known_on, columns["is_subscribed"].astype(bool), as_of, contract, weights, *sample)
 
 
@@ -93,7 +102,8 @@ class ScoredContacts:
     """Contacts with the score they had on their day, and their outcomes; rows in any order, each array (n,).
 
     `proba` is NaN where there was no champion, and `known_on` NaT where no outcome is known. `frame` holds the
-    columns that the economics read. `weights` and `propensity` are as in `Contacts`.
+    columns that the economics read. `weights` and `propensity` are as in `Contacts`. Of days with many contacts a row
+    may be `counts` alike contacts (`core.features.score_bins`); None stands for ones, and weighted rows have none.
     """
 
     contact_dates: DayArray
@@ -103,6 +113,7 @@ class ScoredContacts:
     frame: Rows = field(default_factory=dict)
     weights: FloatArray | None = None
     propensity: FloatArray | None = None
+    counts: FloatArray | None = None
 
     def __post_init__(self) -> None:
         parts = (self.contact_dates, self.proba, self.is_subscribed, self.known_on)
@@ -115,13 +126,23 @@ class ScoredContacts:
         """The weights, ones if there are none, (n,)."""
         return weights_or_ones(self.weights, len(self.proba))
 
+    @property
+    def mass(self) -> FloatArray:
+        """What each row counts in a sum, (n,): its weight times its contacts."""
+        return self.w if self.counts is None else self.w * self.counts
+
+    @property
+    def n_contacts(self) -> int:
+        """How many contacts the rows are."""
+        return len(self.proba) if self.counts is None else int(self.counts.sum())
+
     def rows(self, mask: NDArray[Any]) -> ScoredContacts:
         """Select rows by mask."""
         return records_at(self, mask)
 
     def known_as_of(self, as_of: np.datetime64) -> BoolArray:
         """Which contacts were called before `as_of` and have an outcome that was learned and is usable then, (n,)."""
-        return _known_as_of(self, as_of)
+        return known_as_of(self, as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +178,10 @@ class Contacts:
         return len(self.contact_dates)
 
     @property
+    def counts(self) -> None:
+        """Each row is one contact."""
+
+    @property
     def has_outcome(self) -> BoolArray:
         """Which outcomes exist, (n,)."""
         return ~np.isnat(self.known_on)
@@ -171,24 +196,18 @@ class Contacts:
 
     def known_as_of(self, as_of: np.datetime64) -> BoolArray:
         """Which contacts were called before `as_of` and have an outcome that was learned and is usable then, (n,)."""
-        return _known_as_of(self, as_of)
+        return known_as_of(self, as_of)
 
     def history(self, plans: tuple[DayArray, FloatArray] | None = None) -> OutcomeHistory:
         """Outcomes and plans by day; an outcome known on the day of its own call, or before it, is refused.
 
         `plans` are the contacts' `plan_statistics`, for a caller that asks often.
         """
-        early = np.flatnonzero(self.known_on <= self.contact_dates)
-        if len(early):
-            worst = int(early[0])
-            raise ValueError(
-                f"outcome of row {worst}: expected to be known after its call on {self.contact_dates[worst]}, found "
-                f"{self.known_on[worst]}; a model may not see the future, correct the arrival date."
-            )
-        days, statistics = plans or plan_statistics(self.frame, self.contact_dates, self.contract)
-        known = self.has_outcome
-        weights = None if self.weights is None else self.weights[known]
-        return OutcomeHistory(self.known_on[known], self.is_subscribed[known], days, statistics, self.contract, weights)
+        history = OutcomeHistory(
+            *(plans or plan_statistics(self.frame, self.contact_dates, self.contract)), self.contract
+        )
+        history.learn(self)
+        return history
 
     def scored(self, proba: FloatArray) -> ScoredContacts:
         """The contacts with the probabilities that they were given, (n,)."""
@@ -198,11 +217,9 @@ class Contacts:
     def features(self) -> dict[str, NDArray[Any]]:
         """Features of every contact, each as of its own day with its own day's plan."""
         self.contract.refuse_post_contact(self.frame)
-        return (
-            payload_features(self.frame, self.contract)
-            | self.history().rates(self.contact_dates)
-            | plan_of_the_day(self.frame, self.contact_dates, self.contract)
-        )
+        plans = plan_statistics(self.frame, self.contact_dates, self.contract)
+        days = DayTable.of(self.history(plans), plans, self.contract)
+        return days.features(self.frame, self.contact_dates)
 
     def learning_data(self, as_of: np.datetime64) -> LearningData:
         """Return contacts whose outcome is known on a day, with features; the contacts must be in time order.
@@ -219,7 +236,8 @@ class Contacts:
         return LearningData(features, *learned, as_of, self.contract, known.weights)
 
 
-def _known_as_of(contacts: Contacts | ScoredContacts, as_of: np.datetime64) -> BoolArray:
+def known_as_of(contacts: Outcomes, as_of: np.datetime64) -> BoolArray:
+    """Which contacts were called before `as_of` and have an outcome that was learned and is usable then, (n,)."""
     known = (contacts.contact_dates < as_of) & (contacts.known_on <= as_of)  # False for NaT
     return np.asarray(known if contacts.weights is None else known & (contacts.weights > 0.0))
 
@@ -234,12 +252,12 @@ def usable_from(contact_dates: DayArray, arrived_on: DayArray) -> DayArray:
 
 
 def frame_from_tables(columns: Mapping[str, NDArray[Any]], contract: Contract) -> dict[str, NDArray[Any]]:
-    """Convert columns of the `contacts` table to payload columns in delivery names and values.
+    """Convert columns of the `contacts` table to payload columns in delivery names and values, those that there are.
 
     Numbers come as float64 with sentinels restored for NaN, categories and yes/no as text objects.
     """
     frame: dict[str, NDArray[Any]] = {}
-    for column in contract.payload:
+    for column in (one for one in contract.payload if one.table in columns):
         values = columns[column.table]
         if column.kind is ColumnKind.BOOLEAN:
             frame[column.source] = np.where(values.astype(bool), YES_NO[1], YES_NO[0]).astype(object)

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.core.arrays import DayArray, FloatArray, Rows
-from bank_assets.core.features.as_of import RATE_FEATURES, AsOfState, StateError, plan_features, plan_statistics
+from bank_assets.core.features.as_of import (
+    RATE_FEATURES,
+    AsOfState,
+    OutcomeHistory,
+    StateError,
+    plan_features,
+    plan_statistics,
+)
 
 STALE_AFTER_DAYS: Final = 30
 """Answers for contact dates further than this past the as-of day are marked `stale_features`."""
@@ -87,6 +94,31 @@ def payload_features(frame: Rows, contract: Contract) -> dict[str, NDArray[Any]]
             f"contacts: expected the columns of contract {contract.name} {contract.version}, found none of the name "
             f"{', '.join(missing)}; read them by that contract, or use a model made under theirs."
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class DayTable:
+    """What all contacts of a day share: its rates and the statistics of its list. One row a day, however many contacts.
+
+    `days` (n_days,) are sorted and unique; `values` is (n_days, n_rates + n_statistics).
+    """
+
+    contract: Contract
+    days: DayArray
+    values: FloatArray
+
+    @classmethod
+    def of(cls, history: OutcomeHistory, plans: tuple[DayArray, FloatArray], contract: Contract) -> DayTable:
+        """The days of `plan_statistics`, each with the rates that were known on it."""
+        days, statistics = plans
+        return cls(contract, days, np.column_stack([*history.rates(days).values(), statistics]))
+
+    def features(self, frame: Rows, contact_dates: DayArray) -> dict[str, NDArray[Any]]:
+        """Features of contacts of these days, each as of its own day; any part of a day's contacts has the same."""
+        row = np.searchsorted(self.days, contact_dates.astype("datetime64[D]"))
+        names = (*RATE_FEATURES, *FeatureSet.of(self.contract).plan)
+        shared = {name: self.values[row, column] for column, name in enumerate(names)}
+        return payload_features(frame, self.contract) | shared
 
 
 def plan_of_the_day(

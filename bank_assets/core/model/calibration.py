@@ -17,6 +17,8 @@ from bank_assets.core.model.scorer import expit, logit
 from bank_assets.core.quality.metrics import log_loss_rows, logistic_fit
 
 INTERCEPT_HALF_LIFE_DAYS: Final = 10.0
+INTERCEPT_DAYS: Final = 80
+"""Older contacts, eight half-lives, do not enter an intercept."""
 INTERCEPT_PRIOR: Final = 3.0
 """Precision of the prior that the intercept is zero, in units of Fisher information (p(1-p) summed over contacts)."""
 SLOPE_PRIOR: Final = 20.0
@@ -55,9 +57,11 @@ def intercept_as_of(scored: ScoredContacts, as_of: np.datetime64) -> float:
 def _recent(scored: ScoredContacts, as_of: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
     """The contacts that an intercept of `as_of` rests on, and their weights, (n_recent,)."""
     age = (as_of - scored.contact_dates).astype(np.float64)
-    is_recent = ~np.isnan(scored.proba) & scored.known_as_of(as_of) & (age <= 8.0 * INTERCEPT_HALF_LIFE_DAYS)
+    is_recent = ~np.isnan(scored.proba) & scored.known_as_of(as_of) & (age <= INTERCEPT_DAYS)
     recent, recency = scored.rows(is_recent), 0.5 ** (age[is_recent] / INTERCEPT_HALF_LIFE_DAYS)
-    return recent, recency if recent.weights is None else recency * effective_weights(recent.weights)
+    if recent.weights is not None:
+        return recent, recency * effective_weights(recent.weights)
+    return recent, recency if recent.counts is None else recency * recent.counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +87,19 @@ def recalibrate(scored: ScoredContacts, as_of: np.datetime64, shift_before: floa
         rows = log_loss_rows(recent.is_subscribed, expit(logit(recent.proba) + by))
         return float(np.average(rows, weights=weights)) if len(rows) else None
 
-    return Recalibration(len(recent.proba), shift_before, shift, loss(shift_before), loss(shift))
+    return Recalibration(recent.n_contacts, shift_before, shift, loss(shift_before), loss(shift))
 
 
-def recalibrated_day_by_day(scored: ScoredContacts, days: DayArray) -> FloatArray:
+def recalibrated_day_by_day(scored: ScoredContacts, days: DayArray, known: ScoredContacts | None = None) -> FloatArray:
     """Apply each day's own intercept to that day's predictions, as production does.
 
-    `days` are sorted and unique. The result, (n,), is NaN outside `days` and where nothing was predicted.
+    `days` are sorted and unique. Intercepts rest on `known`, by default the same contacts. The result, (n,), is NaN
+    outside `days` and where nothing was predicted.
     """
     result = np.full(len(scored.proba), np.nan)
     for day in days:
         today = scored.contact_dates == day
-        result[today] = expit(logit(scored.proba[today]) + intercept_as_of(scored, day))
+        result[today] = expit(logit(scored.proba[today]) + intercept_as_of(scored if known is None else known, day))
     return result
 
 

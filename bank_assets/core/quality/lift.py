@@ -16,7 +16,7 @@ from bank_assets.core.arrays import BoolArray, FloatArray, check_lengths, check_
 from bank_assets.core.economics.holdout import MAXIMUM_SHARE, lift_test_size
 from bank_assets.core.quality.intervals import LEVEL, Estimate, binomial_p, difference, rank_sum_p
 from bank_assets.core.quality.off_policy import MINIMUM_EFFECTIVE_SIZE
-from bank_assets.core.words import pct
+from bank_assets.core.words import pct, whole
 
 FALSE_ALARMS: Final = 0.01
 """Most of the lists with a correct draw whose sample-ratio check fails."""
@@ -96,7 +96,7 @@ class Lift:
             return f"Calling {self.called:,} customers {earned}, assuming that nobody subscribes without a call."
         chance = "may be" if self.may_be_chance else "is hardly"
         return (
-            f"Calling {self.called:,} customers {earned} (between {one.low:,.0f} and {one.high:,.0f} EUR at "
+            f"Calling {self.called:,} customers {earned} (between {whole(one.low)} and {whole(one.high)} EUR at "
             f"{pct(LEVEL, 0)}), which {chance} chance."
         )
 

@@ -49,24 +49,29 @@ def roc_auc(y: ArrayLike, proba: ArrayLike, weights: FloatArray | None = None) -
     return float(higher.sum() / (w[outcomes].sum() * w[~outcomes].sum()))
 
 
-def roc_auc_standard_error(y: ArrayLike, proba: ArrayLike, weights: FloatArray | None = None) -> float:
+def roc_auc_standard_error(
+    y: ArrayLike, proba: ArrayLike, weights: FloatArray | None = None, counts: FloatArray | None = None
+) -> float:
     """Return DeLong's standard error of the AUC, with midranks (Sun and Xu 2014): exact for ties, O(n log n).
 
-    With weights each class counts as its effective number of contacts. NaN with fewer than two contacts of a class.
+    With weights each class counts as its effective number of contacts. A row may be several contacts, its `counts`.
+    NaN with fewer than two contacts of a class.
     """
     outcomes, scores = _checked(y, proba)
-    if min(outcomes.sum(), (~outcomes).sum()) < 2:
+    times = weights_or_ones(counts, outcomes.size)
+    if min(times[outcomes].sum(), times[~outcomes].sum()) < 2:
         return math.nan
     codes, w = np.unique(scores, return_inverse=True)[1], weights_or_ones(weights, outcomes.size)
-    high, low = w[outcomes], w[~outcomes]
-    among_low = _below(codes, w * ~outcomes)[codes[outcomes]] / low.sum()
-    among_high = 1 - _below(codes, w * outcomes)[codes[~outcomes]] / high.sum()
-    return math.sqrt(_variance_of_mean(among_low, high) + _variance_of_mean(among_high, low))
+    mass, high, low = w * times, (w[outcomes], times[outcomes]), (w[~outcomes], times[~outcomes])
+    among_low = _below(codes, mass * ~outcomes)[codes[outcomes]] / mass[~outcomes].sum()
+    among_high = 1 - _below(codes, mass * outcomes)[codes[~outcomes]] / mass[outcomes].sum()
+    return math.sqrt(_variance_of_mean(among_low, *high) + _variance_of_mean(among_high, *low))
 
 
-def _variance_of_mean(values: FloatArray, weights: FloatArray) -> float:
-    size, away = effective_size(weights), values - np.average(values, weights=weights)
-    squares = float((away**2 * weights**2).sum()) * (size / float(weights.sum())) ** 2
+def _variance_of_mean(values: FloatArray, weights: FloatArray, counts: FloatArray) -> float:
+    mass = weights * counts
+    size, away = effective_size(weights, counts), values - np.average(values, weights=mass)
+    squares = float((away**2 * weights**2 * counts).sum()) * (size / float(mass.sum())) ** 2
     return squares / (size - 1) / size if size > 1.0 else math.nan
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bank_assets.core.arrays import BoolArray, FloatArray, check_lengths, check_rows, effective_size, records_at
 from bank_assets.core.quality.intervals import Estimate, beta_quantile
-from bank_assets.core.words import pct
+from bank_assets.core.words import pct, whole
 
 LEVEL: Final = 0.9
 MINIMUM_EFFECTIVE_SIZE: Final = 20.0
@@ -83,8 +83,8 @@ class PolicyValue:
             return self.reason.partition(":")[0].lower()
         if not self.not_called:
             return ""
-        ends = f"{self.profit_eur.low:,.0f} to {self.profit_eur.high:,.0f} EUR at {pct(self.level, 0)}"
-        return f"{ends}, estimated from {self.explored:,} explored calls"
+        ends = f"{whole(self.profit_eur.low)} to {whole(self.profit_eur.high)} EUR at {pct(self.level, 0)}"
+        return f"{ends}, estimated from {self.explored:,} calls drawn at random"
 
 
 def policy_value(logged: LoggedCalls, would_call: BoolArray, level: float = LEVEL) -> PolicyValue:

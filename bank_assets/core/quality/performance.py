@@ -104,9 +104,9 @@ def measure_performance(
         model=model,
         message=_message(latest, model, policy),
         level=latest.level if latest else Level.NONE,
-        rows=int((before & scored).sum()),
-        matured=len(matured.proba),
-        unscored=int((before & ~scored).sum()),
+        rows=contacts.rows(before & scored).n_contacts,
+        matured=matured.n_contacts,
+        unscored=contacts.rows(before & ~scored).n_contacts,
         latest=latest,
         weeks=windows(_iso_weeks(matured.contact_dates)),
         months=windows(matured.contact_dates.astype("datetime64[M]").astype(np.str_)),
@@ -146,11 +146,11 @@ def _iso_weeks(days: DayArray) -> NDArray[np.str_]:
 def _latest(matured: ScoredContacts, policy: PerformancePolicy) -> ScoredContacts:
     """Select whole days back from the last matured one until there are enough contacts of each kind."""
     days, codes = np.unique(matured.contact_dates, return_inverse=True)
-    y, w = matured.is_subscribed, matured.w
+    y, mass = matured.is_subscribed, matured.mass
 
     def sizes(of: BoolArray) -> FloatArray:
         """Effective number of such contacts from each day to the last, the last day first."""
-        sums, squares = (np.bincount(codes, of * power)[::-1].cumsum() for power in (w, w**2))
+        sums, squares = (np.bincount(codes, of * power)[::-1].cumsum() for power in (mass, mass * matured.w))
         return np.asarray(sums * np.divide(sums, squares, out=np.zeros(len(days)), where=squares > 0.0))
 
     wanted = policy.minimum_of_class
@@ -168,25 +168,29 @@ def _measure(
     baseline: Baseline,
     policy: PerformancePolicy,
 ) -> WindowPerformance:
-    proba, w = contacts.proba, contacts.w
+    proba, w = contacts.proba, contacts.mass
     known = contacts.known_on <= as_of  # False for NaT
     y = contacts.is_subscribed & known
     called = economics.decide(proba, contacts.frame)
-    effective, subscribed, expected = effective_size(w), float(w[y].sum()), float((w * proba).sum())
+    n, effective = contacts.n_contacts, effective_size(contacts.w, contacts.counts)
+    subscribed, expected = float(w[y].sum()), float((w * proba).sum())
     scale = effective / float(w.sum())  # sums of weights are no sample size
     ratio, ratio_low, ratio_high = observed_expected(subscribed * scale, expected * scale, effective, policy.confidence)
     reach = float(special.ndtri(0.5 + policy.confidence / 2))
-    auc, half = metrics.roc_auc(y, proba, w), reach * metrics.roc_auc_standard_error(y, proba, w)
-    assumed = int((~known).sum())
+    auc, half = (
+        metrics.roc_auc(y, proba, w),
+        reach * metrics.roc_auc_standard_error(y, proba, contacts.w, contacts.counts),
+    )
+    assumed = contacts.rows(~known).n_contacts
 
     def profit(calls: BoolArray) -> float:
         return float((w * economics.profit(calls, y, contacts.frame)).sum())
 
-    status = _status(effective, y.size, assumed, baseline, policy)
+    status = _status(effective, n, assumed, baseline, policy)
     ranking = calibration = Level.NONE
     if status in (PerformanceStatus.OK, PerformanceStatus.BASELINE_MISSING):
         calibration = _calibration_level(ratio, ratio_low, ratio_high, policy)
-        if baseline.roc_auc is not None and effective_rarer(y, w) >= policy.minimum_of_class:
+        if baseline.roc_auc is not None and effective_rarer(y, contacts.w, contacts.counts) >= policy.minimum_of_class:
             ranking = _ranking_level(baseline.roc_auc, auc, half, policy)
     return WindowPerformance(
         name=name,
@@ -196,10 +200,10 @@ def _measure(
         level=worst(ranking, calibration),
         ranking_level=ranking,
         calibration_level=calibration,
-        rows=y.size,
+        rows=n,
         assumed_rows=assumed,
-        subscribed=round(subscribed * y.size / float(w.sum())),
-        expected_subscribed=expected * (y.size / float(w.sum())),
+        subscribed=round(subscribed * n / float(w.sum())),
+        expected_subscribed=expected * (n / float(w.sum())),
         observed_expected=none_if_nan(ratio),
         observed_expected_low=none_if_nan(ratio_low),
         observed_expected_high=none_if_nan(ratio_high),

@@ -173,21 +173,21 @@ def gather(
     start = as_of - np.timedelta64(policy.window_days, "D")
     since = max(start, np.datetime64(state.deployed_on, "D"))
     own = scored.rows(~np.isnan(scored.proba) & scored.known_as_of(as_of) & (scored.contact_dates >= since))
-    proba, observed, w = own.proba, own.is_subscribed, own.w
-    effective, rarer = effective_size(w), effective_rarer(observed, w)
+    proba, observed, mass = own.proba, own.is_subscribed, own.mass
+    effective, rarer = effective_size(own.w, own.counts), effective_rarer(observed, own.w, own.counts)
     ranked = effective >= policy.minimum_ranked and rarer >= policy.minimum_of_class
     first = max(start, np.datetime64(state.first_deployed_on, "D"))
     window = known.daily.window(first.astype(date), as_of.astype(date) - timedelta(days=1))
     return replace(
         found,
-        outcomes=len(proba),
-        observed=float((w * observed).sum()),
-        expected=float((w * proba).sum()),
-        standard_error=math.sqrt(float((w**2 * proba * (1.0 - proba)).sum())),
+        outcomes=own.n_contacts,
+        observed=float((mass * observed).sum()),
+        expected=float((mass * proba).sum()),
+        standard_error=math.sqrt(float((own.w * mass * proba * (1.0 - proba)).sum())),
         contacts=window.rows,
         excess=excess_variation(known.reference, window) if window.rows >= policy.minimum_contacts else {},
-        roc_auc=metrics.roc_auc(observed, proba, w) if ranked else None,
-        roc_auc_error=metrics.roc_auc_standard_error(observed, proba, w) if ranked else None,
+        roc_auc=metrics.roc_auc(observed, proba, mass) if ranked else None,
+        roc_auc_error=metrics.roc_auc_standard_error(observed, proba, own.w, own.counts) if ranked else None,
         effective_outcomes=None if own.weights is None else effective,
     )
 
@@ -195,7 +195,7 @@ def gather(
 def _is_learnable(scored: ScoredContacts, day: np.datetime64) -> bool:
     """Whether a first model can be fitted and tested out of time: enough outcomes of both classes over enough days."""
     known = scored.rows(scored.known_as_of(day))
-    if effective_rarer(known.is_subscribed, known.w) < MINIMUM_CLASS:
+    if effective_rarer(known.is_subscribed, known.w, known.counts) < MINIMUM_CLASS:
         return False
     return bool(day - known.contact_dates.min() >= np.timedelta64(MINIMUM_SPAN_DAYS, "D"))
 

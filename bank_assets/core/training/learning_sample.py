@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray, IntArray
+from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
 from bank_assets.core.economics.holdout import hash_draws
 from bank_assets.core.economics.suppression import CUSTOMER_ID, persons_of
 from bank_assets.core.features.contacts import LearningData
@@ -27,15 +27,21 @@ def permanent_numbers(
     contact_ids: NDArray[Any], customer_ids: NDArray[Any] | None = None, salt: str = ""
 ) -> FloatArray:
     """Random numbers in (0, 1] by contact, (n,), equal for all contacts of a person."""
-
-    def uniform(keys: Any) -> FloatArray:
-        return (hash_draws(keys, salt, b"learning").astype(np.float64) + 0.5) / 2.0**64
-
-    numbers = uniform(persons_of(contact_ids, {} if customer_ids is None else {CUSTOMER_ID: customer_ids}))
-    _, person, size = np.unique(numbers, return_inverse=True, return_counts=True)
-    is_crowd = size[person] > LARGEST_PERSON
-    numbers[is_crowd] = uniform(contact_ids[is_crowd])
+    numbers = numbers_of(persons_of(contact_ids, {} if customer_ids is None else {CUSTOMER_ID: customer_ids}), salt)
+    is_crowd = crowds(numbers)
+    numbers[is_crowd] = numbers_of(contact_ids[is_crowd], salt)
     return numbers
+
+
+def numbers_of(keys: Any, salt: str = "") -> FloatArray:
+    """Random numbers in (0, 1] by key, (n,)."""
+    return (hash_draws(keys, salt, b"learning").astype(np.float64) + 0.5) / 2.0**64
+
+
+def crowds(numbers: FloatArray) -> BoolArray:
+    """Which numbers belong to more contacts than a person has, (n,): these contacts take the numbers of their ids."""
+    known, size = np.unique(numbers, return_counts=True)
+    return np.isin(numbers, known[size > LARGEST_PERSON])
 
 
 def bounded(
@@ -53,6 +59,16 @@ def draw(weights: FloatArray, numbers: FloatArray, limit: int) -> tuple[IntArray
     The largest weight of a person counts for all its rows. Equal `numbers` mean one person; there are more rows than
     `limit`.
     """
+    bound = 2.0 * limit * weights.max() / weights.sum()
+    near = np.flatnonzero(numbers <= bound)
+    if limit < len(near) < len(numbers):  # of many rows, most numbers are too large for any weight, and need no sorting
+        rows, inverse, threshold = _drawn(weights[near], numbers[near], limit)
+        if threshold * weights.max() <= bound:
+            return near[rows], inverse
+    return _drawn(weights, numbers, limit)[:2]
+
+
+def _drawn(weights: FloatArray, numbers: FloatArray, limit: int) -> tuple[IntArray, FloatArray, float]:
     persons, person, size = np.unique(numbers, return_inverse=True, return_counts=True)
     largest = np.zeros(len(persons))
     np.maximum.at(largest, person, weights)
@@ -60,4 +76,4 @@ def draw(weights: FloatArray, numbers: FloatArray, limit: int) -> tuple[IntArray
     order = np.argsort(priority)
     threshold = priority[order[np.searchsorted(np.cumsum(size[order]), limit, side="right")]]
     rows = np.flatnonzero((priority < threshold)[person])
-    return rows, 1.0 / np.minimum(1.0, largest * threshold)[person[rows]]
+    return rows, 1.0 / np.minimum(1.0, largest * threshold)[person[rows]], float(threshold)

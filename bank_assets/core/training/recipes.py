@@ -133,9 +133,15 @@ def rows_to_fit(
     The sample is drawn by these weights, so nearly all of its rows weigh the same.
     """
     weights = recency_weights(data.contact_dates[train], as_of, half_life_days)
-    if data.numbers is None or data.fit_rows is None or len(train) <= data.fit_rows:
+    if data.numbers is None or data.fit_rows is None:
         return train, weights
-    drawn, inverse = draw(weights, data.numbers[train], data.fit_rows)
+    drawn, inverse = np.arange(len(train)), np.ones(len(train))
+    if len(train) > data.fit_rows:
+        drawn, inverse = draw(weights, data.numbers[train], data.fit_rows)
+    if data.stands_for is not None:  # for a fit that the snapshot was not drawn for, it may be the smaller sample
+        inverse = np.maximum(inverse, data.stands_for[train[drawn]])
+    if len(drawn) == len(train) and (inverse == 1.0).all():
+        return train, weights
     weights = weights[drawn] * inverse
     return train[drawn], weights / weights.mean()
 
@@ -143,10 +149,11 @@ def rows_to_fit(
 def sample_facts(data: LearningData, half_life_days: float = DEFAULT_HALF_LIFE_DAYS) -> dict[str, int]:
     """Return the limit, the eligible and drawn rows of a fit on all data, and their effective number; {} if all fit."""
     rows, weights = rows_to_fit(data, np.arange(len(data)), data.as_of, half_life_days)
-    if data.fit_rows is None or len(rows) == len(data):
+    eligible = data.eligible or len(data)
+    if data.fit_rows is None or len(rows) == eligible:
         return {}
     size = round(effective_size(weights))
-    return {"limit": data.fit_rows, "eligible": len(data), "drawn": len(rows), "effective": size}
+    return {"limit": data.fit_rows, "eligible": eligible, "drawn": len(rows), "effective": size}
 
 
 def resample(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features.as_of import PRIOR_RATE, RATE_FEATURES, AsOfState, OutcomeHistory
+from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
@@ -20,7 +21,9 @@ NO_PLANS = (np.empty(0, "datetime64[D]"), np.empty((0, len(FEATURE_SET.plan))))
 
 def history(known_days, subscribed, weights=None):
     days = FIRST + np.asarray(known_days).astype("timedelta64[D]")
-    return OutcomeHistory(days, np.asarray(subscribed, bool), *NO_PLANS, UCI, weights)
+    found = OutcomeHistory(*NO_PLANS, UCI)
+    found.learn(ScoredContacts(days - DAY, np.zeros(len(days)), np.asarray(subscribed, bool), days, weights=weights))
+    return found
 
 
 def rate(past, on, window=7):

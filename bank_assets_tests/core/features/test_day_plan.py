@@ -5,8 +5,8 @@ import pytest
 
 from bank_assets.contract.columns import Summary
 from bank_assets.contract.uci import UCI
-from bank_assets.core.features.as_of import plan_statistics
-from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.features.as_of import PlanSums, plan_statistics
+from bank_assets.core.features.feature_set import DayTable, FeatureSet
 from bank_assets_tests.world.contacts import FIRST, made_contacts, made_frame
 
 FEATURE_SET = FeatureSet.of(UCI)
@@ -40,15 +40,29 @@ def test_every_share_is_a_share_and_ages_are_bounds_inclusive():
     assert all(0.0 <= by_name[share] <= 1.0 for share in shares)
 
 
-def test_the_order_of_a_list_does_not_matter():
+def test_neither_the_order_of_a_list_nor_its_parts_matter():
     contacts = made_contacts(3, 20)
     order = np.random.default_rng(1).permutation(len(contacts))
     shuffled = contacts.rows(order)
-    np.testing.assert_allclose(
-        plan_statistics(contacts.frame, contacts.contact_dates, UCI)[1],
-        plan_statistics(shuffled.frame, shuffled.contact_dates, UCI)[1],
-        rtol=1e-12,
-    )
+    whole = plan_statistics(contacts.frame, contacts.contact_dates, UCI)[1]
+    again = plan_statistics(shuffled.frame, shuffled.contact_dates, UCI)[1]
+    parts = [shuffled.rows(slice(first, first + 7)) for first in range(0, 60, 7)]
+    sums, others = PlanSums(UCI), PlanSums(UCI)
+    for number, one in enumerate(parts):
+        (sums if number % 2 else others).add(one.frame, one.contact_dates)
+    sums.add_parts(*others.parts)
+    assert whole.tobytes() == again.tobytes() == sums.statistics()[1].tobytes(), "to the last bit"
+
+
+def test_a_day_table_gives_any_part_of_its_contacts_their_features():
+    contacts = made_contacts(5, 20)
+    plans = plan_statistics(contacts.frame, contacts.contact_dates, UCI)
+    table, every = DayTable.of(contacts.history(), plans, UCI), contacts.features()
+    part = contacts.rows(np.random.default_rng(1).permutation(len(contacts))[:9])
+    found = table.features(part.frame, part.contact_dates)
+    row = [contacts.contact_ids.tolist().index(contact) for contact in part.contact_ids]
+    for name, column in every.items():
+        assert found[name].tolist() == column[row].tolist(), name
 
 
 def test_a_day_of_one_contact_has_a_plan():

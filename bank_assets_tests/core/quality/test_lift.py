@@ -161,7 +161,7 @@ def test_unusable_groups_are_refused(change, expected):
     [
         (200, 0, 4_500.0, "Calling 900 customers earned 5,500 EUR against not calling them (between 3,"),
         (200, 10, 4_500.0, "which may be chance."),
-        (10, 0, 9_000.0, "lost 8,500 EUR against not calling them (between -10,"),
+        (10, 0, 9_000.0, "lost 8,500 EUR against not calling them (between −10,"),
     ],
 )
 def test_the_sentence_for_everybody_names_effect_and_chance(with_call, without, spent, expected):

@@ -100,7 +100,9 @@ def test_without_evidence_there_is_a_reason_instead_of_a_number(propensity, is_c
 
 def test_the_basis_names_the_interval_and_the_explored_calls_or_the_reason():
     log = logged(np.r_[np.full(300, 0.2), np.zeros(5)], np.arange(305) < 60, np.arange(305) % 7 == 0)
-    assert policy_value(log, log.propensity > 0.0).basis.endswith("EUR at 90 %, estimated from 60 explored calls")
+    assert policy_value(log, log.propensity > 0.0).basis.endswith(
+        "EUR at 90 %, estimated from 60 calls drawn at random"
+    )
     assert policy_value(log, everyone(log)).basis == "out of reach"
     assert policy_value(log, log.is_called).basis == ""
 

@@ -243,7 +243,7 @@ def test_calling_everyone_is_estimated_from_the_explored_calls():
     waiting = changed(drawn, known_on=np.where(days == days.max(), np.datetime64("NaT", "D"), known_on))
     assert measured(waiting).months[0].everyone.calls == plain.rows - (days == days.max()).sum()
     last = np.arange(n) == np.flatnonzero(~called)[-1]
-    for unknown, basis in ((0.0, "out of reach"), (np.nan, "explored calls")):
+    for unknown, basis in ((0.0, "out of reach"), (np.nan, "calls drawn at random")):
         few = measured(changed(drawn, propensity=np.where(last, unknown, chance))).latest
         assert few.everyone.basis.endswith(basis)
         assert (few.profit_everyone_eur is None) == (basis == "out of reach")

@@ -3,14 +3,18 @@
 import hashlib
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 
+from bank_assets.core.economics.calling_hours import WEEK
 from bank_assets.ledger import campaigns, events
 from bank_assets.ledger.campaign_models import dispositions, list_rows
 from bank_assets.ledger.engine import writing
+from bank_assets.ledger.ids import new_id
 from bank_assets_tests.serving.campaigns.lists import LIST, end_lists, make_list, plan, rows_of
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
+from serving.campaigns.list_views import settings_shown
 
 pytestmark = pytest.mark.slow
 
@@ -136,11 +140,45 @@ def test_a_revised_list_is_replaced_and_only_before_its_first_call(client):
 
 def test_a_withdrawn_list_needs_a_reason_and_is_exported_no_more(client):
     list_id = made(client)
-    assert act(client, list_id, "withdraw", " ").status_code == 422
+    refused = act(client, list_id, "withdraw", " ab ")
+    card = soup_of(refused)
+    assert refused.status_code == 422
+    assert card.select_one("[data-testid=list-id]").text == list_id, "the list stays on the page"
+    assert card.select_one("#f-withdraw")["aria-invalid"] == "true"
+    assert "a reason of at least 3 characters" in card.select_one("details[open] .fault").text
+    assert not card.select("#f-close[aria-invalid]")
     assert act(client, list_id, "withdraw").status_code == 200
     assert stage_of(client, list_id) == "withdrawn"
     assert client.get(f"/campaign/lists/{list_id}/calls.csv").status_code == 409
     assert act(client, list_id, "withdraw").status_code == 409
+
+
+def test_a_list_whose_customers_are_not_kept_says_how_to_revise_it(client):
+    """Lists of the pipeline name no file of the app, and uploads are deleted after some days."""
+    list_id, ledger = made(client), client.app.state.services.ledger
+    kept = campaigns.get_list(ledger, list_id)
+    request = {name: value for name, value in kept.request.items() if name != "list_key"}
+    other = campaigns.keep_list(ledger, replace(kept, id=new_id(), request=request, actor="pipeline"))
+    links = {
+        one: [a["href"] for a in page_of(client, one).select("[data-testid=actions] a")] for one in (list_id, other.id)
+    }
+    assert links[list_id][0].startswith("/campaign?list=delivered")
+    assert links[other.id] == ["/campaign"]
+
+
+def test_a_list_states_its_calling_hours(client):
+    kept = campaigns.get_list(client.app.state.services.ledger, made(client))
+    assert "Calling hours" not in dict(settings_shown(kept))
+    hours = {"first": "09:00", "last": "20:00", "zone": "Europe/Lisbon", "days": list(WEEK), "column": "", "zones": []}
+    for change, expected in (
+        ({}, "09:00 to 20:00, every day, in Europe/Lisbon; the file states them for each call"),
+        (
+            {"days": ["mon", "tue"], "column": "region"},
+            "mon, tue, in Europe/Lisbon, or the zone of the customer's region;",
+        ),
+    ):
+        under = replace(kept, request={**kept.request, "contact_policy": {"hours": {**hours, **change}}})
+        assert expected in dict(settings_shown(under))["Calling hours"]
 
 
 def planned_form(client, **settings):
@@ -224,6 +262,7 @@ def test_plans_are_saved_opened_again_and_compared(client):
     rows = {row.th.text: [cell.text for cell in row.select("td")] for row in compared[1:]}
     assert [cell.text for cell in compared[0].select("th")] == ["", "small", "large"]
     assert rows["Capacity"] == ["10", "30"]
+    assert (rows["Cost of a call"][0], rows["Hold-out"][1][-2:]) == ("5 EUR", " %")
     assert rows["Calls"][0] == "10"
     assert int(rows["Held out"][1]) + int(rows["Calls"][1]) == 30
     assert "Budget" not in rows, "no plan states one"

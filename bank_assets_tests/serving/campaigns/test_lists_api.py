@@ -7,7 +7,7 @@ import io
 import pytest
 
 from bank_assets.core.features.feedback import CALLED
-from bank_assets.ledger import campaigns
+from bank_assets.ledger import campaigns, list_rows
 from bank_assets_tests.serving.campaigns.lists import LIST, end_lists
 from bank_assets_tests.world.demo_home import fit_demo, make_home, open_pages
 
@@ -55,6 +55,12 @@ def test_a_list_of_contacts_is_that_of_the_plan_and_keeps_its_design(client, req
     assert [row["contact_id"] for row in rows] == [one["contact_id"] for one in plan["calls"]]
     (design,) = designs.read()
     assert set(design.contact_ids[design.is_called]) == {row["contact_id"] for row in rows}
+    ledger, names = client.app.state.services.ledger, ("propensity", "decision", "reason")
+    decided, contacts, _ = list_rows.columns_of(ledger, found["id"], names)
+    assert design.contact_ids.tolist() == contacts
+    assert design.propensity.tolist() == decided["propensity"], "nobody is barred by a rule"
+    assert design.is_called.tolist() == [one == "call" for one in decided["decision"]]
+    assert design.is_explored.tolist() == [one == "exploration" for one in decided["reason"]]
     assert client.app.state.services.settings.platform.feedback != CALLED, "the monkeypatch kept it"
     held = client.post(f"{PATH}/{found['id']}/export", json={"group": "holdout"})
     assert {row["reason"] for row in csv.DictReader(io.StringIO(held.text))} == {"held_out"}

@@ -102,6 +102,21 @@ def test_without_books_dispositions_count_and_the_last_one_wins(ledger, read_out
     assert read_outs.of("l-1")[1].made.subscriptions == 8
 
 
+@pytest.mark.parametrize("by_books", [True, False])
+def test_what_was_taken_back_within_the_window_counts_as_none_by_either_feed(ledger, read_outs, by_books):
+    kept(ledger)
+    if by_books:
+        called(ledger, range(20))
+        booked(ledger, range(20), "2010-05-04")
+        booked(ledger, range(5), "2010-06-02", "cancelled")  # the last day of the window
+        booked(ledger, range(5, 10), "2010-06-03", "cancelled")
+    else:
+        called(ledger, range(20), "subscribed")
+        called(ledger, range(5), "cancelled", day="02", month="06")
+        called(ledger, range(5, 10), "cancelled", day="03", month="06")
+    assert read_outs.of("l-1")[1].made.subscriptions == 15
+
+
 def test_calls_to_held_out_customers_are_breaches(ledger, read_outs):
     kept(ledger)
     called(ledger, [0, 280, 281], "subscribed")
@@ -173,7 +188,9 @@ def test_what_exploration_taught_is_shown(ledger, read_outs):
     assert explored.stand_for == pytest.approx(10 / 0.9)
     tiles = {one.label: one for one in read_out_view("x", read_outs.of("l-1")[1], 30).tiles}
     assert tiles["What exploration taught"].value == "10"
-    assert tiles["What exploration taught"].note == "effective contacts: 10 outcomes stand for 11 not worth calling"
+    assert tiles["What exploration taught"].note == (
+        "outcomes for 11 not worth calling; they tell as much as 10 of equal weight"
+    )
 
 
 def test_an_unknown_list_and_one_without_rows_say_so(ledger, read_outs):

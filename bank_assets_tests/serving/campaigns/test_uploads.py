@@ -74,7 +74,9 @@ def test_uploads_are_forgotten(client, monkeypatch):
     first = upload(client, csv_text(delivered(client)[:5])).headers["location"]
     monkeypatch.setattr(campaign_files.time, "time", lambda: 1e12)
     upload(client, csv_text(delivered(client)[:6]))
-    assert client.get(first).status_code == 404
+    lost = client.get(first)
+    assert lost.status_code == 404
+    assert soup_of(lost).select_one("[data-testid=problem] a")["href"] == "/campaign"
 
 
 def test_the_way_on_from_a_refused_upload_is_a_page(shown):
