@@ -88,11 +88,16 @@ def test_roles_are_separate_and_name_their_resources(templates):
                 }, (name, policy)
 
 
+HOME = {"elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"}
+OBJECTS = {"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"}
+LAKE = {*OBJECTS, "s3:GetBucketLocation", "s3:ListBucket", "kms:Decrypt", "kms:GenerateDataKey"}
+
+
 @pytest.mark.parametrize(
     ("family", "actions"),
     [
-        ("AppTask", {"elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"}),
-        ("CodeTask", {"elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"}),
+        ("AppTask", HOME),
+        ("CodeTask", HOME | LAKE),
         ("WebTask", {"ecs:DescribeTasks", "ecs:StopTask", "ecs:DescribeTaskDefinition"}),
     ],
 )
