@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.places import Place
 
 T = TypeVar("T")
 # What parsing raises if the content is damaged or of another release.
@@ -22,7 +23,7 @@ class DamagedFileError(ValueError):
     """A file of the home cannot be read; the message says where, what was expected, what was found, what to do."""
 
 
-def read_json(path: Path, parse: Callable[[Any], T], expected: str, to_do: str) -> T:
+def read_json(path: Place, parse: Callable[[Any], T], expected: str, to_do: str) -> T:
     """What `parse` makes of a file; raises `FileNotFoundError` or `DamagedFileError`."""
     return _parsed(path.read_bytes(), str(path), parse, expected, to_do)
 
