@@ -125,8 +125,11 @@ def contact_months(
     With `only`, those of these months among them. With `as_of`, outcomes are those that were usable on that day, even
     if they were corrected since.
     """
+    wanted = _stored(warehouse, months if only is None else only)
+    if not wanted:  # or what connects no months would be every report
+        return
     connected = _connected(warehouse, months)
-    for month in _stored(warehouse, months if only is None else only):
+    for month in wanted:
         rows = warehouse.read(CONTACTS, [month], ["contact_id", "contact_date", *columns]).combine_chunks()
         if month in connected.superseded:
             is_last = np.ones(rows.num_rows, bool)
@@ -188,7 +191,13 @@ def _connect(root: str, home: Path, months: tuple[str, ...], made_from: tuple[An
             strays.append(reports.filter(pc.invert(pc.is_in(reports.column("contact_id"), value_set=ids))))
     for table in OUTCOME_TABLES:
         strays += [_reports(warehouse, table, key) for key in warehouse.manifest(table) if key not in months]
-    return _Connected(_superseded(warehouse, months, hashes), pa.concat_tables(strays, promote_options="permissive"))
+    superseded = _superseded(warehouse, months, hashes)
+    for month, rows in superseded.items():  # reports may lie where the contact was before it moved
+        moved = warehouse.read(CONTACTS, [month], ["contact_id"]).column("contact_id").take(pa.array(rows))
+        for table in OUTCOME_TABLES:
+            reports = _reports(warehouse, table, month)
+            strays.append(reports.filter(pc.is_in(reports.column("contact_id"), value_set=moved)))
+    return _Connected(superseded, pa.concat_tables(strays, promote_options="permissive"))
 
 
 def _superseded(warehouse: Warehouse, months: Sequence[str], hashes: Sequence[NDArray[np.uint64]]) -> dict[str, Any]:

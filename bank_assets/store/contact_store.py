@@ -142,7 +142,7 @@ class ContactStore:
         """Statistics of the lists of some days, as `core.features.as_of.plan_statistics` returns them."""
         columns = sorted({self.contract.by_source[one.column].table for one in self.contract.list_statistics})
         of_days, sums = np.unique(days.astype("datetime64[M]")).astype(str).tolist(), PlanSums(self.contract)
-        for month in self.by_month(months, columns, only=of_days):
+        for month in contact_months(self._warehouse, months, columns, only=of_days):  # lists need no weights
             part = month.rows(np.isin(month.contact_dates, days))
             sums.add(self.frame(part), part.contact_dates)
         return sums.statistics()

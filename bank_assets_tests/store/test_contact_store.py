@@ -10,6 +10,7 @@ from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
 from bank_assets.store import contact_months
 from bank_assets.store.contact_store import ContactStore, learning_as_of
+from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.warehouse import Warehouse, WarehouseError
 from bank_assets_tests.world.contracts import PERSONS
 
@@ -167,3 +168,28 @@ def test_last_arrivals_and_reports_are_found_across_months(store, monkeypatch, h
     assert [one.ids.to_pylist() for one in stored.by_month(["2020-01", "2020-02"], only=["2020-01"])] == [["b"]]
     assert stored.read(["2020-01"]).contact_ids.tolist() == ["a", "b"], "a held month moves nobody"
     assert stored.evidence(["2020-01", "2020-02"], "proba").last_correction == np.datetime64("2020-02-10")
+
+
+@pytest.mark.parametrize("table", ["outcomes", "ledger_outcomes"])
+def test_a_contact_that_moved_keeps_the_outcome_that_lies_in_its_former_month(store, table):
+    months = ["2020-01", "2020-02"]
+    store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("b", 1, CALL)), "f")
+    store.write("contacts", "2020-02", contacts(("a", 2, date(2020, 2, 3))), "f")
+    store.write(table, "2020-01", outcomes(("a", True, CALL), ("b", False, CALL)), "f")
+    found = ContactStore(store, UCI).read(months)
+    assert found.contact_ids.tolist() == ["b", "a"]
+    assert found.has_outcome.tolist() == [True, True]
+    assert found.is_subscribed.tolist() == [False, True]
+
+
+def test_statistics_of_lists_need_neither_outcomes_nor_weights(store, monkeypatch):
+    store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("b", 1, date(2020, 1, 11))), "f")
+    store.write("outcomes", "2020-01", outcomes(("a", True, CALL)), "f")
+    stored = ContactStore(store, UCI, "called")
+    monkeypatch.setattr(ListDesigns, "read", lambda _: pytest.fail("no weight is needed"))
+    days, statistics = stored.plans(["2020-01"], np.array(["2020-01-11"], "datetime64[D]"))
+    assert days.tolist() == [date(2020, 1, 11)]
+    assert statistics[:, 0].tolist() == [1.0]
+    monkeypatch.setattr(Warehouse, "read", lambda *_: pytest.fail("of no day, nothing is read"))
+    days, statistics = stored.plans((), days[:0])
+    assert (len(days), len(statistics)) == (0, 0)
