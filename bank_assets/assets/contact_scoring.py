@@ -46,10 +46,13 @@ class MonthScoring(NamedTuple):
     registry: Registry
     session: Callable[[], SparkSession]
 
-    def by_month(self, passed: Sequence[str], due: Collection[str]) -> Iterator[tuple[str, pa.Table]]:
+    def by_month(
+        self, passed: Sequence[str], due: Collection[str], outdated: Collection[str] = ()
+    ) -> Iterator[tuple[str, pa.Table]]:
         """Scores of those of the months due that have contacts, as `SCORE_SCHEMA`, by the champion of each day.
 
-        Earlier months give the outcomes that each day knew, and the last of them what its recalibration rests on.
+        Earlier months give the outcomes that each day knew, and the last of them what its recalibration rests on: their
+        stored scores or, where these are `outdated`, what they will be.
         """
         stored, champions = self.stored, self.champions
         history = OutcomeHistory(*stored.plans((), np.array([], "datetime64[D]")), stored.contract)
@@ -63,7 +66,7 @@ class MonthScoring(NamedTuple):
             is_due = known.month in due
             unshifted = (
                 self._unshifted(passed, known, history)
-                if is_due
+                if is_due or (known.month in outdated and _enters(known, due))
                 else month_scores(self.store, known, "unshifted_proba")
             )
             first = known.contact_dates[0] - np.timedelta64(INTERCEPT_DAYS, "D")
@@ -87,6 +90,12 @@ class MonthScoring(NamedTuple):
         days = stored.day_table(month, history)
         parts = (month.part(rows).table for rows in month.slices())
         return np.concatenate([unshifted_of(part, days, champions, self.registry.scorer) for part in parts])
+
+
+def _enters(month: StoredMonth, due: Collection[str]) -> bool:
+    """Whether intercepts of a month that is due rest on contacts of a month."""
+    last = np.datetime64(min(one for one in due if one > month.month), "D") - np.timedelta64(INTERCEPT_DAYS, "D")
+    return bool(month.contact_dates[-1] >= last)
 
 
 def _table(month: StoredMonth, scored: ScoredContacts, recent: ScoredContacts, champions: ChampionHistory) -> pa.Table:

@@ -5,18 +5,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
+from py4j.protocol import Py4JError
 
 from bank_assets.assets.materialization import discarding
 from bank_assets.contract.contract import Contract
 from bank_assets.landing.register import Delivery
+from bank_assets.spark.java import JavaError
 from bank_assets.spark.scoring import ReadList, read_list
+from bank_assets.spark.session import SparkStartError
 from bank_assets.spark.workers import Workers
 from bank_assets.store.lineage import BATCH
 from bank_assets.store.places import BucketPath, Place, put
 from bank_assets.store.warehouse import Warehouse
+
+_OF_THE_MACHINE: Final = (OSError, MemoryError, JavaError, SparkStartError, Py4JError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,15 @@ def staged_list(store: Warehouse, name: str) -> Iterator[StagedList]:
 def readable_list(
     context: dg.AssetExecutionContext, workers: Workers, delivery: Delivery, contract: Contract, scratch: Path
 ) -> ReadList:
-    """The rows of a campaign file; a file that cannot be read counts as refused rows, and the other files go on."""
+    """The rows of a campaign file; a file that cannot be read counts as refused rows, and the other files go on.
+
+    A fault of the machine is raised, since it says nothing about the file: no room, no memory, or Spark failed.
+    """
     try:
         return read_list(workers, delivery, contract, scratch)
     except Exception as error:
+        if isinstance(error, _OF_THE_MACHINE) and not isinstance(error, FileNotFoundError):
+            raise
         context.log.exception(f"campaign file {delivery.name}: could not be read")
         reason = f"the whole file: expected a list of this contract, found one that ends in {type(error).__name__}"
         return ReadList([], [], (reason,), delivery.rows, {})

@@ -34,6 +34,7 @@ from bank_assets.store.lineage import (
     passed_months,
     reported_outcomes,
     scores,
+    stale_scores,
     weighing,
 )
 from bank_assets.store.list_designs import ListDesigns
@@ -108,12 +109,13 @@ def contact_scores(
     """
     champions, passed = ChampionHistory.of(ledger.engine), passed_months(warehouse)
     stored = ContactStore(warehouse, settings.contract, settings.feedback)
-    wanted = scores(warehouse, champions, months_of(context), stored.lists(passed))
+    lists = stored.lists(passed)
+    wanted = scores(warehouse, champions, months_of(context), lists)
 
     def make(due: Wanted) -> None:
         facts, left = {"versions": list(champions.versions)}, dict(due)
         scoring = MonthScoring(warehouse, stored, champions, registry, lambda: spark.spark_session)
-        for month, table in scoring.by_month(passed, due):
+        for month, table in scoring.by_month(passed, due, stale_scores(warehouse, champions, lists)):
             left.pop(month).commit(table, facts)
         for derived in left.values():  # no contacts, held, or before the first champion
             derived.commit(SCORE_SCHEMA.empty_table(), facts)

@@ -110,15 +110,18 @@ class CampaignFiles:
             publish(stream, temporary, kept.path)
         return kept
 
-    @staticmethod
-    def deliver(landing: Path, name: str, content: IO[bytes]) -> str:
-        """Put an upload among the delivered files and return its name; a list of another content keeps its own."""
+    def deliver(self, landing: Path, name: str, content: IO[bytes]) -> str:
+        """Put an upload among the delivered files and return its name; a list of another content keeps its own.
+
+        A list that came by way of a bucket does not lie in the landing folder any more.
+        """
         path = landing / FOLDER / unquote(_quoted(name))
         path = path.with_name(f"{path.stem}.csv")
         with temporary_beside(path) as (stream, temporary):
             shutil.copyfileobj(content, stream)
             stream.flush()
-            if path.exists() and not filecmp.cmp(temporary, path, shallow=False):
+            named = [one for one in (path, self._delivered().get(path.name)) if one is not None and one.exists()]
+            if not all(filecmp.cmp(temporary, one, shallow=False) for one in named):
                 path = path.with_name(f"{path.stem}-{_digest_of(content)[:_DIGEST_CHARACTERS]}.csv")
             publish_if_changed(stream, temporary, path)
         return path.name

@@ -21,13 +21,14 @@ from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import campaigns, chain, decisions, feeds, list_life, list_rows, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
+from bank_assets.spark.session import SparkStartError
 from bank_assets.store.call_lists import CallListFiles
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.store.test_call_lists import FACTS, IDS, scored
 from bank_assets_tests.world.customers import delimited, delivered
 from bank_assets_tests.world.lists import FACTS as LIST_FACTS
-from bank_assets_tests.world.workers import IN_THIS_PROCESS
+from bank_assets_tests.world.workers import IN_THIS_PROCESS, InThisProcess
 
 
 class Home:
@@ -77,6 +78,17 @@ def test_a_list_that_cannot_be_read_counts_as_refused_rows_and_stops_no_other(ho
     found = readable_list(log, IN_THIS_PROCESS, damaged, UCI, tmp_path / "parts")
     assert (len(found), found.n_rejected, delivery.rows) == (0, 1, 1)
     assert "FileNotFoundError" in found.rejected[0]
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), MemoryError(), SparkStartError("no JVM")])
+def test_a_fault_of_the_machine_stops_the_run_instead_of_refusing_a_list(home, tmp_path, fault):
+    class Failing(InThisProcess):
+        def run(self, work, tasks):
+            raise fault
+
+    delivery, log = read_manifest(home.settings.warehouse)[0], SimpleNamespace(log=logging.getLogger(__name__))
+    with pytest.raises(type(fault)):
+        readable_list(log, Failing(), delivery, UCI, tmp_path / "parts")
 
 
 @pytest.mark.parametrize(("feedback", "n_kept"), [("full", 0), ("called", 3)])

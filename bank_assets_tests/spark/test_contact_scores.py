@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from bank_assets.assets import contact_scoring
+from bank_assets.assets import contact_scoring, performance
 from bank_assets.assets.contact_scoring import MonthScoring
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features.as_of import plan_statistics
@@ -79,3 +80,21 @@ def test_only_months_that_are_due_are_scored_and_rest_on_the_scores_before(bank)
     alone = scored(bank, unasked, ["2020-02"])
     assert list(alone) == ["2020-02"]
     assert alone["2020-02"].equals(every["2020-02"])
+
+
+@pytest.mark.parametrize("before", [None, 0.9])
+def test_a_month_rests_on_what_outdated_scores_before_it_will_be(bank, monkeypatch, before):
+    store, registry, _ = bank
+    every = scored(bank, unasked)
+    old = every["2020-01"]
+    if before is not None:
+        column = pa.array(np.full(len(old), before))
+        old = old.set_column(old.column_names.index("unshifted_proba"), "unshifted_proba", column)
+    store.write("contact_scores", "2020-01", old if before else old.slice(0, 0), "of earlier outcomes")
+    monkeypatch.setattr(performance.ChampionHistory, "of", lambda _: CHAMPIONS)
+    context = SimpleNamespace(partition_keys=["2020-02-01"], add_asset_metadata=lambda *_, **__: None)
+    home, ledger = SimpleNamespace(contract=UCI, feedback="full"), SimpleNamespace(engine=None)
+    performance.contact_scores.op.compute_fn.decorated_fn(context, store, ledger, registry, home, None)
+    assert store.read("contact_scores", ["2020-02"]).equals(every["2020-02"])
+    assert store.entry("contact_scores", "2020-01").fingerprint == "of earlier outcomes", "its own run makes it"
+    store.write("contact_scores", "2020-02", old.slice(0, 0), "f")

@@ -78,3 +78,11 @@ def test_every_file_is_a_campaign_of_its_own():
     names = ["a.csv", "a.CSV", "a.CSV.csv", "a.zip", "a.zip.csv", "a.csv.gz", "a.csv.csv"]
     assert campaign_of("example.csv") == "example"
     assert len({campaign_of(name) for name in names}) == len(names)
+
+
+def test_a_delivered_upload_takes_no_name_of_a_list_that_lies_in_a_bucket(files, tmp_path):
+    (tmp_path / "object.csv").write_bytes(b"of the bank")
+    landing = tmp_path / "landing"
+    assert files.deliver(landing, "example.csv", io.BytesIO(b"of the bank")) == "example.csv"
+    (landing / "campaigns" / "example.csv").unlink()
+    assert files.deliver(landing, "example.csv", io.BytesIO(b"of an analyst")).startswith("example-")

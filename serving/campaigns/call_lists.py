@@ -120,7 +120,10 @@ class CallListService:
 
     def is_delivered(self, name: str) -> bool:
         """Whether a list of this name lies among the deliveries."""
-        return bool(name) and (self.landing / FOLDER / Path(name).name).is_file()
+        try:
+            return bool(name) and (self.landing / FOLDER / Path(name).name).is_file()
+        except OSError:  # such as a name that is too long for any file
+            return False
 
     def take_upload(self, name: str, content: IO[bytes]) -> dict[str, str]:
         """Keep an analyst's list, or deliver a longer one; returns what the page is asked for next.

@@ -177,10 +177,8 @@ def _measure(
     scale = effective / float(w.sum())  # sums of weights are no sample size
     ratio, ratio_low, ratio_high = observed_expected(subscribed * scale, expected * scale, effective, policy.confidence)
     reach = float(special.ndtri(0.5 + policy.confidence / 2))
-    auc, half = (
-        metrics.roc_auc(y, proba, w),
-        reach * metrics.roc_auc_standard_error(y, proba, contacts.w, contacts.counts),
-    )
+    auc = metrics.roc_auc(y, proba, w)
+    half = reach * metrics.roc_auc_standard_error(y, proba, contacts.w, contacts.counts)
     assumed = contacts.rows(~known).n_contacts
 
     def profit(calls: BoolArray) -> float:

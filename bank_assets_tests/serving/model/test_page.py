@@ -116,7 +116,7 @@ def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reason
     low, value, high = metrics["intervals"]["roc_auc"]
     auc = next(one for one in page.select(".tile") if one.dt.text == "AUC").get_text(" ", strip=True)
     assert f"{value:.3f}" in auc
-    assert f"{low:.3f} to {high:.3f}, 90 % interval" in auc
+    assert f"{low:.3f} to {high:.3f}, 90\u00a0% interval" in auc
     rows = page.select("[data-testid=history] tbody tr")
     assert [row.select_one(".badge").text for row in rows] == ["promoted", "refused", "promoted"]
     assert "P(profit gain > 0) = 0.61" in rows[1].text
