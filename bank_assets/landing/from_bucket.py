@@ -19,7 +19,7 @@ from bank_assets.landing.folders import WITHDRAWALS, is_leftover, readable
 from bank_assets.landing.refusals import stored_object
 from bank_assets.landing.register import raw_root
 from bank_assets.store.atomic_files import temporary_beside, write_atomic
-from bank_assets.store.lake import explained
+from bank_assets.store.lake import DELIVERIES, explained
 from bank_assets.store.places import BucketPath, WarehouseError
 
 _LOG: Final = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def fetch(bucket: BucketPath, landing: Path, warehouse: Path, kinds: Collection[
     known: dict[str, list[int]] = stored_object(index)
     before, there = dict(known), set()
     try:
-        with explained(bucket, "fetch deliveries"):
+        with explained(bucket, "fetch deliveries", named=DELIVERIES):
             if not BucketPath(bucket.key.partition("/")[0]).is_dir():
                 raise WarehouseError(f"{bucket}: expected the bucket that BANK_LANDING names, found none; correct it.")
             for kind in (*kinds, WITHDRAWALS):

@@ -1,24 +1,22 @@
-"""Tables of earlier releases, whose `manifest.json` named the files of each key: they become Delta tables in place.
+"""Tables of earlier releases, whose `manifest.json` named the files of each key: made Delta tables where they lie.
 
 No Parquet file is written or moved, and fingerprints stay, so an upgrade recomputes nothing.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.home_json import read_json
 from bank_assets.store.keyed_delta import DataFile, KeyedDelta
-from bank_assets.store.lake import explained
+from bank_assets.store.lake import explained, put_whole
 from bank_assets.store.locks import locked
+from bank_assets.store.places import BucketPath, Place, open_parquet
 from bank_assets.store.table_state import Entry, TableState
 
 _SCHEMA_VERSION: Final = 1
@@ -34,33 +32,36 @@ def convert(table: str, delta: KeyedDelta, state: TableState) -> None:
     Raises:
         DamagedFileError: the manifest cannot be read.
     """
-    if not isinstance(folder := delta.folder, Path):
-        return  # no release kept manifests in a bucket
+    folder = delta.folder
     manifest = folder / "manifest.json"
-    with suppress(FileNotFoundError):
+    with (
+        suppress(FileNotFoundError),
+        explained(folder, "convert the table of an earlier release", (FileNotFoundError,)),
+    ):
         if manifest.read_bytes() == _MARKER:
             return
-        with explained(folder, "convert the table of an earlier release"), locked(folder / ".convert.lock"):
+        with nullcontext() if isinstance(folder, BucketPath) else locked(folder / ".convert.lock"):
+            base = delta.files()  # without a lock, another process may convert the table, and write to it, meanwhile
             if (content := manifest.read_bytes()) == _MARKER:
                 return
             found, files, schemas = {}, {}, []
             for key, entry in _entries(manifest).items():
                 with suppress(FileNotFoundError, pa.ArrowException):
-                    footers = {name: pq.read_metadata(delta.folder / name) for name in entry.files}
+                    footers = {name: open_parquet(folder / name).metadata for name in entry.files}
                     found[key] = entry
                     files[key] = [DataFile(name, _size(delta, name), one.num_rows) for name, one in footers.items()]
                     schemas += [one.schema.to_arrow_schema() for one in footers.values()]
-            version = delta.replace(files, schemas)
+            version = delta.replace(files, schemas, base)
             state.record(table, {key: replace(entry, version=version) for key, entry in found.items()})
-            write_atomic(manifest.with_name("manifest.json.converted"), content)
-            write_atomic(manifest, _MARKER)
+            put_whole(folder / "manifest.json.converted", content)
+            put_whole(manifest, _MARKER)
 
 
 def _size(delta: KeyedDelta, name: str) -> int:
     return (delta.folder / name).stat().st_size
 
 
-def _entries(path: Path) -> dict[str, Entry]:
+def _entries(path: Place) -> dict[str, Entry]:
     def parse(document: Any) -> dict[str, Entry]:
         if document["schema_version"] != _SCHEMA_VERSION:
             raise ValueError(f"schema_version {document['schema_version']}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from bank_assets.store.atomic_files import write_atomic
 
@@ -18,11 +18,15 @@ T = TypeVar("T")
 UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
+class _HasBytes(Protocol):
+    def read_bytes(self) -> bytes: ...
+
+
 class DamagedFileError(ValueError):
     """A file of the home cannot be read; the message says where, what was expected, what was found, what to do."""
 
 
-def read_json(path: Path, parse: Callable[[Any], T], expected: str, to_do: str) -> T:
+def read_json(path: _HasBytes, parse: Callable[[Any], T], expected: str, to_do: str) -> T:
     """What `parse` makes of a file; raises `FileNotFoundError` or `DamagedFileError`."""
     return _parsed(path.read_bytes(), str(path), parse, expected, to_do)
 

@@ -14,11 +14,11 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from deltalake.exceptions import DeltaError
 
-from bank_assets.store.atomic_files import sync_folder
+from bank_assets.store.atomic_files import sync_folder, write_atomic
 from bank_assets.store.locks import lock, locked, try_lock
 from bank_assets.store.places import BucketPath, Place, WarehouseError
 
@@ -27,6 +27,19 @@ CHANGES: Final = "filesChanged"  # in the commit info of our entries: how many f
 _WRITER: Final = ".writer"
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
 _MOST_CHARACTERS: Final = 400
+
+
+class Named(NamedTuple):
+    """What messages call a place, what is done there, the rights that this needs, and the setting that names it."""
+
+    what: str
+    used: str
+    rights: str
+    setting: str
+
+
+_LAKE: Final = Named("the lake", "written or read", "read, write, list and delete", "BANK_LAKE")
+DELIVERIES: Final = Named("the bucket of deliveries", "read", "list and read", "BANK_LANDING")
 
 # What an error of the disk, of Arrow's or of Delta's client means for people: numbers, words in its text, what to say.
 _CAUSES: Final = (
@@ -39,20 +52,20 @@ _CAUSES: Final = (
     (
         {errno.EROFS, errno.EACCES, errno.EPERM},
         ("Read-only file system", "Permission denied", "ACCESS_DENIED", "AccessDenied", "403 Forbidden"),
-        "the lake may not be written or read",
-        "give the platform's user or role the right to read, write, list and delete there, and run again",
+        "{0.what} may not be {0.used}",
+        "give the platform's user or role the right to {0.rights} there, and run again",
     ),
     (
         {errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ECONNREFUSED},
         ("NETWORK_CONNECTION", "error sending request", "timed out", "Timeout", "NO_SUCH_BUCKET", "NoSuchBucket"),
-        "the lake cannot be reached",
-        "see that it is there and that BANK_LAKE names it; what waits is done by the next run",
+        "{0.what} cannot be reached",
+        "see that it is there and that {0.setting} names it; what waits is done by the next run",
     ),
 )
 
 
 @contextmanager
-def explained(path: Place, action: str, but: tuple[type[OSError], ...] = ()) -> Iterator[None]:
+def explained(path: Place, action: str, but: tuple[type[OSError], ...] = (), named: Named = _LAKE) -> Iterator[None]:
     """Turn an error of the lake into a `WarehouseError` that says what is safe and what to do; one kind may pass."""
     try:
         yield
@@ -65,10 +78,19 @@ def explained(path: Place, action: str, but: tuple[type[OSError], ...] = ()) -> 
         untouched = "The previous content is untouched"
         for numbers, words, meaning, to_do in _CAUSES:
             if number in numbers or any(word in text for word in words):
+                meaning, to_do = meaning.format(named), to_do.format(named)
                 raise WarehouseError(
                     f"{path}: could not {action}, {meaning} ({found}). {untouched}; {to_do}."
                 ) from error
         raise WarehouseError(f"{path}: could not {action}: {found}. {untouched}.") from error
+
+
+def put_whole(place: Place, content: bytes) -> None:
+    """Write a small file or object; a reader sees the former content or this one."""
+    if isinstance(place, BucketPath):
+        place.write_bytes(content)
+    else:
+        write_atomic(place, content)
 
 
 def exclusive(folder: Place) -> AbstractContextManager[None]:

@@ -11,10 +11,10 @@ import uuid
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.home_json import UNREADABLE
-from bank_assets.store.lake import explained
-from bank_assets.store.places import BucketPath, Place, WarehouseError, place_of
+from bank_assets.store.lake import explained, put_whole
+from bank_assets.store.locks import locked
+from bank_assets.store.places import Place, WarehouseError, place_of
 
 NAME: Final = "lake.json"
 _SCHEMA_VERSION: Final = 1
@@ -37,9 +37,15 @@ def check_lake(warehouse: Path, lake: str | Place) -> None:
         WarehouseError: it cannot be reached.
     """
     place, record = place_of(lake), warehouse / "raw" / NAME
+    if _read(record) is not None:
+        _compare(warehouse, place, record)
+    elif place != warehouse:
+        with locked(record.with_name(".lake.lock")):  # processes that start together make one identifier
+            _compare(warehouse, place, record)
+
+
+def _compare(warehouse: Path, place: Place, record: Path) -> None:
     ours = _read(record)
-    if ours is None and place == warehouse:
-        return
     with explained(place, f"read {NAME}"):
         found = _read(place / NAME)
     to_do = f"set BANK_LAKE to it; if it is lost, remove {record} and make the tables again from the deliveries"
@@ -87,8 +93,4 @@ def _read(place: Place) -> _Identity | None:
 
 
 def _write(place: Place, identity: _Identity) -> None:
-    content = json.dumps({"schema_version": _SCHEMA_VERSION, **identity._asdict()}).encode()
-    if isinstance(place, BucketPath):
-        place.write_bytes(content)
-    else:
-        write_atomic(place, content)
+    put_whole(place, json.dumps({"schema_version": _SCHEMA_VERSION, **identity._asdict()}).encode())

@@ -64,3 +64,16 @@ def test_an_object_that_may_change_within_its_second_is_fetched_again(bucket, tm
 def test_a_bucket_that_nobody_made_is_named(bucket, tmp_path):
     with pytest.raises(WarehouseError, match=r"s3://nobody-made-it: expected the bucket that BANK_LANDING names"):
         look(Home(tmp_path), "s3://nobody-made-it")
+
+
+def test_a_bucket_that_may_not_be_read_is_not_called_the_lake(bucket, tmp_path, monkeypatch):
+    def denied(*_args):
+        raise OSError("AWS Error ACCESS_DENIED during ListObjectsV2 operation")
+
+    monkeypatch.setattr("bank_assets.store.places.BucketPath.files", denied)
+    expected = (
+        r"the bucket of deliveries may not be read .*; give the platform's user or role the right to list and read"
+    )
+    with pytest.raises(WarehouseError, match=expected) as found:
+        look(Home(tmp_path), bucket)
+    assert "lake" not in str(found.value)

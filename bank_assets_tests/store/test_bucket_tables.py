@@ -1,9 +1,11 @@
 """The life of a table in a bucket: the same promises as on a disk, without locks, renames or flushing."""
 
+import json
 import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -92,6 +94,24 @@ def test_garbage_is_older_than_any_run(warehouse, monkeypatch):
     assert len(removed) == 2
     assert ages(warehouse) == seen(warehouse) == [1, 2, 30]
     assert place_of(f"{warehouse.root}/{TABLE}/{former[0]}").exists() is False
+
+
+def test_a_table_that_an_earlier_release_made_is_converted_in_the_bucket(lake, tmp_path):
+    made = Warehouse(tmp_path)
+    made.write(TABLE, "2008-05", rows(1, 2), "may")
+    facts = {key: asdict(one) for key, one in made.manifest(TABLE).items()}
+    del facts["2008-05"]["version"]
+    (name,) = facts["2008-05"]["files"]
+    copied, manifest = place_of(lake) / TABLE, {"schema_version": 1, "table": TABLE, "entries": facts}
+    (copied / name).write_bytes((tmp_path / TABLE / name).read_bytes())
+    (copied / "manifest.json").write_bytes(before := json.dumps(manifest).encode())
+    store = Warehouse(lake, tmp_path)
+    assert store.is_unchanged(TABLE, "2008-05", "may"), "nothing is made anew"
+    assert ages(store) == seen(store) == [1, 2]
+    assert json.loads((copied / "manifest.json").read_bytes())["schema_version"] == 2
+    assert (copied / "manifest.json.converted").read_bytes() == before
+    store.write(TABLE, "2008-05", rows(3), "new")
+    assert ages(store) == [3]
 
 
 # a lake that is gone, closed, of another home; two pipelines

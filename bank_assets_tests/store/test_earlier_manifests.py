@@ -47,7 +47,7 @@ def test_an_upgrade_keeps_files_facts_and_fingerprints(old):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("step", ["replace", "record", "write_atomic"])
+@pytest.mark.parametrize("step", ["replace", "record", "put_whole"])
 def test_a_killed_upgrade_is_finished_by_the_next_process(old, monkeypatch, step):
     def killed(*_args):
         raise KeyboardInterrupt

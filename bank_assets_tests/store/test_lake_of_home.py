@@ -2,10 +2,14 @@
 
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from bank_assets.landing.raw_objects import in_lake
+from bank_assets.store import lake_of_home
 from bank_assets.store.lake_of_home import LakeError, check_lake
 from bank_assets.store.places import WarehouseError
 from bank_assets_tests.landing.landing_home import CONTENT, NOW, UCI, Home, contact, register_deliveries
@@ -32,6 +36,22 @@ def test_a_home_without_a_lake_elsewhere_keeps_nothing(home):
 def test_the_first_lake_becomes_that_of_the_home(home, lake):
     check_lake(home, lake)
     assert json.loads((lake / "lake.json").read_text())["id"] == json.loads((home / "raw/lake.json").read_text())["id"]
+
+
+def test_processes_that_start_together_agree_on_the_first_lake(home, tmp_path, monkeypatch):
+    write, is_second = lake_of_home._write, threading.Barrier(2)
+
+    def slowly(place, identity):
+        with suppress(threading.BrokenBarrierError):
+            is_second.wait(0.2)  # for the other one, if nothing holds it back
+        write(place, identity)
+
+    monkeypatch.setattr(lake_of_home, "_write", slowly)
+    with ThreadPoolExecutor(2) as starts:
+        for one in [starts.submit(check_lake, home, tmp_path / "lake") for _ in range(2)]:
+            one.result()
+    monkeypatch.undo()
+    check_lake(home, tmp_path / "lake")
 
 
 def test_a_lake_that_is_not_mounted_is_not_an_empty_one(home, lake):
