@@ -187,8 +187,9 @@ def _place(env: Mapping[str, str], name: str, expected: str, without: str) -> st
     text = env.get(PREFIX + name, "").strip()
     if _BUCKET.fullmatch(text):
         return text.rstrip("/")
-    if "://" in text or (text and "folder" not in expected):
-        raise SettingsError(f"{PREFIX}{name}: expected {expected}, found {text!r}; unset it {without}.")
+    if ":/" in text or (text and "folder" not in expected):
+        found = re.sub(r"/[^/@]*@", "/…@", text)  # a key and its secret stay out of logs
+        raise SettingsError(f"{PREFIX}{name}: expected {expected}, found {found!r}; unset it {without}.")
     return str(Path(text).expanduser().absolute()) if text else ""
 
 

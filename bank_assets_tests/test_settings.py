@@ -81,6 +81,13 @@ def test_a_lake_that_is_no_place_is_refused(text):
         load_settings({"BANK_LAKE": text})
 
 
+@pytest.mark.parametrize("text", ["s3://AKIA:secret@bucket", "s3:/AKIA:secret@bucket/lake"])
+def test_a_key_in_the_address_of_a_bucket_is_refused_and_not_shown(text):
+    with pytest.raises(SettingsError, match=r"BANK_LAKE: expected .*, found '.*…@bucket") as refused:
+        load_settings({"BANK_LAKE": text})
+    assert "secret" not in str(refused.value)
+
+
 def test_the_contact_policy_is_a_file(tmp_path):
     assert load_settings({}).contact_policy.one_open_list
     (path := tmp_path / "policy.yaml").write_text("contacts: {at_most: 3, in_days: 30}\n")

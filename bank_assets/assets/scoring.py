@@ -193,6 +193,7 @@ def batch_scores(
                 read = readable_list(context, workers, deliveries[name], settings.contract, staged.scratch)
                 made_from = {**facts_of_reading(deliveries[name], read), **facts}
                 if not len(read):
+                    warehouse.discard(BATCH.name, staged.snapshot)
                     derived.commit(SCORED_SCHEMA.empty_table(), made_from)
                     continue
                 plans = plans_of(read, contract)

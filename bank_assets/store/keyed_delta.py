@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from bank_assets.store import lake
@@ -188,15 +188,19 @@ class KeyedDelta:
         return version
 
     def _create(self) -> DeltaTable:
-        create_table_with_add_actions(
-            str(self.folder),
-            self._schema([]),
-            [],
-            partition_by=[self._column],
-            configuration=_PROPERTIES,
-            storage_options=self._options,
-            post_commithook_properties=_NO_HOOKS,
-        )
+        try:
+            create_table_with_add_actions(
+                str(self.folder),
+                self._schema([]),
+                [],
+                partition_by=[self._column],
+                configuration=_PROPERTIES,
+                storage_options=self._options,
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except DeltaError as error:
+            if "already exists" not in str(error):  # a bucket has no lock, so another writer may have been first
+                raise
         lake.sync([lake.entry_path(self.folder, 0)], self.folder)
         self._table = self._opened()
         return self._table

@@ -169,8 +169,8 @@ def test_months_of_the_real_file_and_their_replay(tmp_path, real_csv):
     assert (summary["months"], summary["failed_runs"], summary["http_failures"]) == (3, 0, 0)
     assert summary["source"]["is_real"] is True
     assert summary["promotions"] >= 3
-    # Lists of a month cost more than they bring here: 16,355 EUR against 16,980 by the first champion's lists, which are
-    # not charged for exploring. Lists of a day, which the replay makes, are worth their exploration.
+    # Lists of a month cost more than they bring here: 16,355 EUR against 16,980 of the first champion, whose lists
+    # pay for no exploration. Lists of a day, which the replay makes, are worth theirs.
     replayed = summary["replay"]
     assert replayed["platform"]["profit_eur"] > replayed["never"]["profit_eur"]
     assert replayed["fits_on"]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from bank_assets.store.keyed_delta import KeyedDelta
 from bank_assets.store.table_state import TableState
 from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError
 
@@ -251,6 +252,11 @@ def test_a_table_vacuumed_under_its_reader_is_named(warehouse):
     shutil.rmtree(names[0].parent)
     with pytest.raises(WarehouseError, match="found no such file; materialize the table again"):
         warehouse.read(TABLE)
+
+
+def test_a_writer_that_was_not_the_first_to_create_a_table_goes_on(warehouse):
+    late = KeyedDelta(warehouse.root / TABLE)  # in a bucket no lock keeps it from looking before the other creates
+    assert late._create().version() == 2
 
 
 def test_a_clock_that_goes_back_loses_nothing(warehouse, monkeypatch):
