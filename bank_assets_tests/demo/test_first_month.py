@@ -11,7 +11,7 @@ from bank_assets.replay.world import ReplaySettings
 from bank_assets.settings import Settings
 from bank_assets.sources.source import resolve_source
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]  # half a minute of fits
 
 
 def test_the_first_month_has_drift_a_refit_and_a_promotion(tmp_path):
