@@ -13,9 +13,7 @@ from bank_assets.core.economics.economics import BalanceValue, Economics
 from bank_assets.core.economics.suppression import SuppressionList, persons_of
 from bank_assets.core.features.as_of import AsOfState, PlanSums, plan_statistics
 from bank_assets.core.features.feature_set import FeatureSet, current_features
-from bank_assets.core.model.bundle import ModelLineage, observed_ranges
 from bank_assets.core.model.scorer import Scorer
-from bank_assets.core.training.challenger import fit_deployment
 from bank_assets.core.training.recipes import Recipe
 from bank_assets.landing.campaign_file import latest_campaigns
 from bank_assets.landing.deliveries import register_deliveries
@@ -24,7 +22,7 @@ from bank_assets.spark.list_intake import read_campaign
 from bank_assets.spark.ranking import SortedKeys, ranking_of
 from bank_assets.spark.scoring import SCORED_SCHEMA, Scoring, decisions_of, plans_of, read_list, score_campaign
 from bank_assets.spark.workers import Workers
-from bank_assets_tests.world.bundles import make_bundle
+from bank_assets_tests.world.bundles import bundle_of
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.contracts import PERSONS
 from bank_assets_tests.world.customers import delimited, delivered
@@ -43,15 +41,7 @@ VALUES = Economics(value_amount=BalanceValue(0.02, 20.0, 90.0, "balance"))
 @pytest.fixture(scope="module")
 def bundle():
     data = made_contacts(20, 30).learning_data(FIRST + np.timedelta64(22, "D"))
-    fit = fit_deployment(Recipe("logistic_regression"), data)
-    return make_bundle(
-        fit.graph,
-        fit.recipe,
-        calibrator=[{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
-        metrics={"roc_auc": 0.7},
-        lineage=ModelLineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev", UCI),
-        feature_ranges=observed_ranges(data.features, UCI),
-    )
+    return bundle_of(Recipe("logistic_regression"), data)
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,11 @@ import pytest
 from bank_assets.contract.names import ALIAS_CHAMPION, MODEL_NAME
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features.feature_set import FeatureSet
-from bank_assets.core.model.bundle import ModelLineage, observed_ranges
 from bank_assets.core.model.scorer import BundleError, Scorer
-from bank_assets.core.training.challenger import fit_deployment
 from bank_assets.core.training.recipes import Recipe
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
-from bank_assets_tests.world.bundles import make_bundle
+from bank_assets_tests.world.bundles import bundle_of
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)
@@ -43,15 +41,7 @@ def learned():
 @pytest.fixture(scope="module")
 def bundle(learned):
     _, data = learned
-    fit = fit_deployment(Recipe("lightgbm"), data)
-    return make_bundle(
-        fit.graph,
-        fit.recipe,
-        calibrator=[{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
-        metrics={"roc_auc": 0.7},
-        lineage=ModelLineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev", UCI),
-        feature_ranges=observed_ranges(data.features, UCI),
-    )
+    return bundle_of(Recipe("lightgbm"), data)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import Contacts, LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files, observed_ranges
+from bank_assets.core.training.challenger import fit_deployment
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, fit_recipe
 
@@ -80,3 +81,16 @@ def fitted_bundle(algorithm: str = "logistic_regression", seed: int = 1) -> tupl
         importance={"balance": 0.1},
     )
     return files, history.state(as_of)
+
+
+def bundle_of(recipe: Recipe, data: LearningData) -> dict[str, bytes]:
+    """The bundle of a recipe that was really fitted, with a calibrator that moves every probability."""
+    fit = fit_deployment(recipe, data)
+    return make_bundle(
+        fit.graph,
+        fit.recipe,
+        calibrator=[{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
+        metrics={"roc_auc": 0.7},
+        lineage=ModelLineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev", UCI),
+        feature_ranges=observed_ranges(data.features, UCI),
+    )
