@@ -59,6 +59,7 @@ from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.list_exports import refresh
 from bank_assets.store.registry import Registry
+from bank_assets.store.stored_columns import StoredTable
 from bank_assets.store.warehouse import Entry, Warehouse
 
 LIST = DerivedTable("call_list", "3")
@@ -243,7 +244,8 @@ def call_list(
 
     def make(due: Wanted) -> None:
         for name, derived in due.items():
-            facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
+            facts, parts = scored[name].metadata, warehouse.files(BATCH.name, [name])
+            rows = StoredTable(parts) if parts else SCORED_SCHEMA.empty_table()
             now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
             about = ListInQuestion(name, instead_of=instead_of(ledger.engine, name))
             now = replace(now, history=history_of(ledger.engine, under.policy, *planned_calls(rows), about))
@@ -251,11 +253,11 @@ def call_list(
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
             shown = scores_of(rows, facts, settings.contact_policy.hours)
-            listed = PlannedList(name, file, plan, shown, now, rows, facts)
-            campaign = listed.campaign(settings.warehouse, settings.contract)
-            if campaign is None:
-                context.log.warning("list %s: made from scores of an earlier release or contract, not on record", name)
-            made = {"scores": scored[name].digest, **keep(ledger.engine, files, listed, campaign, settings.contract)}
+            listed = PlannedList(name, file, plan, shown, now, facts)
+            with listed.payload(settings.warehouse, settings.contract) as payload:
+                if payload is None:
+                    context.log.warning("list %s: from scores of an earlier release or contract, not on record", name)
+                made = {"scores": scored[name].digest, **keep(ledger.engine, files, listed, payload, settings.contract)}
             designs.keep(plan, shown, made.get("list_id", ""))
             derived.commit(called_rows(rows, plan), {**totals_of(plan, now), **made})
 

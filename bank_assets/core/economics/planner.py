@@ -9,7 +9,7 @@ any machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, FloatArray, IntArray, Rows
+from bank_assets.core.arrays import BoolArray, FloatArray, IntArray, Rows, texts_of
 from bank_assets.core.economics.call_plan import (
     BEYOND_LIMITS,
     EXPLORATION,
@@ -137,9 +137,9 @@ def plan_calls(
         PlanError, SuppressionError, HoldoutError, ExplorationError: a probability, a column of a rule, a share or a
             score is unusable.
     """
-    ids = np.asarray([str(contact_id).strip() for contact_id in contact_ids], dtype=np.str_)
+    ids = np.strings.strip(texts_of(contact_ids))
     offers = _offers(ids, probability, rows, settings.economics)
-    persons = np.asarray(persons_of(ids, rows), dtype=object)
+    persons = texts_of(persons_of(ids, rows))
     reason, until = _excluded(ids, persons, rows, contract, settings)
     is_eligible = reason == ALLOWED
     design = _design(offers, is_eligible, rows.get(EXPLORATION_SCORE), settings)
@@ -149,16 +149,16 @@ def plan_calls(
     held_out = np.flatnonzero(is_called)
     held_out = held_out[holdout_mask(persons[held_out], list_id, settings.holdout_share)]
     is_called[held_out] = False
-    reason[is_eligible] = np.where(offers.is_wanted, BEYOND_LIMITS, NOT_WORTH_CALLING)[is_eligible]
+    reason[is_eligible & offers.is_wanted], reason[is_eligible & ~offers.is_wanted] = BEYOND_LIMITS, NOT_WORTH_CALLING
     if settings.learning.is_on:
         reason[is_eligible & (design.inclusion == 0.0)] = OUT_OF_REACH
     reason[design.is_best], reason[is_explored], reason[held_out] = WORTH_CALLING, EXPLORATION, HELD_OUT
     is_kept = 1.0 - settings.holdout_share
-    return CallPlan(
+    plan = CallPlan(
         list_id,
         ids,
         offers.probability,
-        offers.cost_cents / CENTS,
+        _each(offers.cost_cents, lambda cents: cents / CENTS),
         offers.value,
         offers.profit / MICROS,
         is_called,
@@ -173,10 +173,12 @@ def plan_calls(
         design.reserve,
         design.loss(offers, settings.limits) * is_kept / MICROS,
     )
+    plan.__dict__["ranking"] = offers.ranking  # the same order, which takes as long as all the rest
+    return plan
 
 
 def _excluded(
-    ids: NDArray[np.str_], persons: NDArray[Any], rows: Rows, contract: Contract, settings: PlanSettings
+    ids: NDArray[Any], persons: NDArray[Any], rows: Rows, contract: Contract, settings: PlanSettings
 ) -> Exclusions:
     """Who must not be called: by objections and the list's own rules, then by the contact policy."""
     reason = excluded_by_rules(ids, rows, contract, settings.suppression, settings.rules)
@@ -200,7 +202,7 @@ class _Offers(NamedTuple):
     ranking: NDArray[np.intp]  # rows, the best first
 
 
-def _offers(ids: NDArray[np.str_], probability: ArrayLike, rows: Rows, economics: Economics) -> _Offers:
+def _offers(ids: NDArray[Any], probability: ArrayLike, rows: Rows, economics: Economics) -> _Offers:
     proba = _checked_probability(probability, len(ids))
     cost_cents, value = _priced(economics, rows, len(ids))
     profit = np.rint((proba * value - cost_cents / CENTS) * MICROS).astype(np.int64)
@@ -258,7 +260,12 @@ def _priced(economics: Economics, rows: Rows, n_contacts: int) -> tuple[IntArray
         cost, value = (np.broadcast_to(one, n_contacts) for one in (economics.cost(rows), economics.value(rows)))
     except ValueError as error:
         raise PlanError(f"economics: expected {n_contacts} contacts, found other rows: {error}.") from error
-    return np.maximum(np.rint(cost * CENTS), 1.0).astype(np.int64), value
+    return _each(cost, lambda eur: np.maximum(np.rint(eur * CENTS), 1.0).astype(np.int64)), value
+
+
+def _each(column: NDArray[Any], of: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
+    """A function of each value, computed and stored once where a view repeats one value."""
+    return np.broadcast_to(of(column[:1])[0], len(column)) if column.strides == (0,) and len(column) else of(column)
 
 
 def _checked_probability(probability: ArrayLike, n_contacts: int) -> FloatArray:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.economics.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS, WORTH_CALLING
+from bank_assets.core.arrays import texts_of
+from bank_assets.core.economics import call_plan
+from bank_assets.core.economics.call_plan import (
+    BEYOND_LIMITS,
+    HELD_OUT,
+    NOT_WORTH_CALLING,
+    REASON_TEXTS,
+    WORTH_CALLING,
+    ranked,
+)
 from bank_assets.core.economics.economics import ColumnAmount, ConstantAmount, Economics
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanError, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import (
     CONTACTED_TOO_RECENTLY,
@@ -228,3 +239,22 @@ def test_from_the_models_threshold_on_limits_are_spent_on_subscriptions():
     short = plan_of(probability, ids=ids, economics=economics, limits=CallLimits(capacity=2))
     assert short.is_called.tolist() == [False, False, True, True]
     assert short.reason[1] == BEYOND_LIMITS
+
+
+def test_a_plan_takes_a_bounded_number_of_bytes_a_contact():
+    n, numbers = 50_000, np.random.default_rng(0)
+    ids, days = texts_of([f"list-{row:09d}" for row in range(n)]), np.full(n, "2010-11-22", "datetime64[D]")
+    proba, under = numbers.beta(1, 8, n).round(4), PlanSettings(ECONOMICS, learning=LearningBudget(0.02, 8))
+    tracemalloc.start()
+    try:
+        plan_calls(ids, proba, {"contact_date": days}, UCI, under, "list")
+        assert tracemalloc.get_traced_memory()[1] / n < 220  # 20 million contacts take 4.4 GB then, and took 12
+    finally:
+        tracemalloc.stop()
+
+
+def test_equal_profits_are_ordered_part_by_part(monkeypatch):
+    profit, ids = np.array([1.0, 2.0, 1.0, 2.0, 3.0, 1.0]), np.array(["f", "b", "a", "a", "x", "c"])
+    for n_rows in (1, 2, 3, 100):
+        monkeypatch.setattr(call_plan, "SLICE_ROWS", n_rows)
+        assert ids[ranked(profit, texts_of(ids))].tolist() == ["x", "a", "b", "a", "c", "f"]
