@@ -182,11 +182,14 @@ def _excluded(
 ) -> Exclusions:
     """Who must not be called: by objections and the list's own rules, then by the contact policy."""
     reason = excluded_by_rules(ids, rows, contract, settings.suppression, settings.rules)
-    until = np.full(len(ids), np.datetime64("NaT"), dtype="datetime64[D]")
+    until = np.broadcast_to(np.datetime64("NaT", "D"), len(ids))
     if CONTACT_DATE in rows:  # lists without days, such as those of the replay, have no history
-        others = np.flatnonzero(reason == ALLOWED)
+        others: Any = reason == ALLOWED
+        others = slice(None) if others.all() else np.flatnonzero(others)
         found = settings.policy.check(persons[others], rows[CONTACT_DATE][others], settings.history)
-        reason[others], until[others] = found
+        if (found.rule != ALLOWED).any():
+            until = until.copy()
+            reason[others], until[others] = found
     return Exclusions(reason, until)
 
 
