@@ -14,7 +14,9 @@ from bank_assets.core.economics.planner import PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import CUSTOMER_ID, persons_of
 from bank_assets.spark.scoring import SCORED_SCHEMA
 from bank_assets.store.call_lists import ListScores
+from bank_assets.store.lineage import BATCH
 from bank_assets.store.stored_columns import StoredTable, compact
+from bank_assets.store.warehouse import Warehouse
 
 PLANNED: Final = pa.schema([("rank", pa.int64()), ("propensity", pa.float64()), ("reason", pa.string())])
 """What a called contact has besides its scores."""
@@ -30,6 +32,12 @@ _NOT_PLANNED_BY: Final = {
 BLOCK_ROWS: Final = 1_000_000  # called contacts that are in memory with all columns, some 100 MB
 
 Scored = pa.Table | StoredTable
+
+
+def scored_rows(store: Warehouse, name: str) -> Scored:
+    """The scores of a campaign, which stay in their files."""
+    files = store.files(BATCH.name, [name])
+    return StoredTable(files) if files else SCORED_SCHEMA.empty_table()
 
 
 def planned_rows(scored: Scored) -> dict[str, Any]:

@@ -15,7 +15,15 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
-from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, planned_calls, scores_of, totals_of
+from bank_assets.assets.list_plan import (
+    LISTED_SCHEMA,
+    called_rows,
+    plan_of,
+    planned_calls,
+    scored_rows,
+    scores_of,
+    totals_of,
+)
 from bank_assets.assets.list_record import PlannedList, instead_of, is_open, keep, open_lists
 from bank_assets.assets.list_stage import facts_of_reading, readable_list, staged_list
 from bank_assets.assets.materialization import (
@@ -59,7 +67,6 @@ from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
 from bank_assets.store.list_designs import ListDesigns
 from bank_assets.store.list_exports import refresh
 from bank_assets.store.registry import Registry
-from bank_assets.store.stored_columns import StoredTable
 from bank_assets.store.warehouse import Entry, Warehouse
 
 LIST = DerivedTable("call_list", "3")
@@ -244,8 +251,7 @@ def call_list(
 
     def make(due: Wanted) -> None:
         for name, derived in due.items():
-            facts, parts = scored[name].metadata, warehouse.files(BATCH.name, [name])
-            rows = StoredTable(parts) if parts else SCORED_SCHEMA.empty_table()
+            facts, rows = scored[name].metadata, scored_rows(warehouse, name)
             now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
             about = ListInQuestion(name, instead_of=instead_of(ledger.engine, name))
             now = replace(now, history=history_of(ledger.engine, under.policy, *planned_calls(rows), about))
