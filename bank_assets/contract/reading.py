@@ -190,20 +190,25 @@ class TextRow:
     fault: tuple[str, str] | None  # code and message if the fields cannot be told apart, else None
 
 
-def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]]:
-    """The head of a file, and an iterator over its non-blank rows; `encoding` is what `encoding_of` found."""
+def read_lines(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[tuple[int, bytes]]]:
+    """The head of a file, and an iterator over the numbers and bytes of the lines that are rows."""
     numbered = enumerate(_lines(stream), start=1)
     first = list(itertools.islice(numbered, 2))
     head = read_head([line for _, line in first], encoding)
+    below = (one for one in itertools.chain(first, numbered) if one[0] > head.line)
+    return head, ((number, line) for number, line in below if not is_blank(line))
 
-    def rows() -> Iterator[TextRow]:
-        for number, line in itertools.chain(first, numbered):
-            if number > head.line and not is_blank(line):
-                text = line.decode(codec_of(encoding), "replace")
-                fault = line_fault(text, head.delimiter, len(head.columns))
-                yield TextRow(number, split_fields(text, head.delimiter), fault)
 
-    return head, rows()
+def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]]:
+    """The head of a file, and an iterator over its rows; `encoding` is what `encoding_of` found."""
+    head, lines = read_lines(stream, encoding)
+
+    def row(number: int, line: bytes) -> TextRow:
+        text = line.decode(codec_of(encoding), "replace")
+        fault = line_fault(text, head.delimiter, len(head.columns))
+        return TextRow(number, split_fields(text, head.delimiter), fault)
+
+    return head, itertools.starmap(row, lines)
 
 
 def codec_of(encoding: str) -> str:
