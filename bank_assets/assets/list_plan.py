@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +31,7 @@ _NOT_PLANNED_BY: Final = {
 }
 BLOCK_ROWS: Final = 1_000_000  # called contacts that are in memory with all columns, some 100 MB
 
-Scored = pa.Table | StoredTable
+Scored: TypeAlias = Any  # a table in memory, or a `StoredTable`
 
 
 def scored_rows(store: Warehouse, name: str) -> Scored:

@@ -87,7 +87,7 @@ class Persons:
         """Their ids, if they are few enough for a statement."""
         return self._few
 
-    def among(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    def among(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Those rows whose first value is one of them."""
         if self._few is not None:
             return rows

@@ -113,7 +113,8 @@ class CsvRows:
     @classmethod
     def of(cls, source: bytes | Path) -> CsvRows:
         """Read a file; one without contacts has no rows."""
-        ids, persons, days = [np.empty(0, TEXT)], [np.empty(0, TEXT)], [np.empty(0, "datetime64[D]")]
+        ids: list[NDArray[Any]] = [np.empty(0, TEXT)]
+        persons, days = [*ids], [np.empty(0, "datetime64[D]")]
         with io.TextIOWrapper(_opened(source), encoding="utf-8", newline="") as stream:
             reader = csv.reader(stream)
             at = {name: place for place, name in enumerate(next(reader))}
@@ -125,7 +126,7 @@ class CsvRows:
                 ids.append(texts_of(own))
                 persons.append(texts_of([person or contact for person, contact in zip(named, own, strict=True)]))
                 days.append(np.array(planned, "datetime64[D]"))
-        return cls(*(np.concatenate(one) for one in (ids, persons, days)), source)
+        return cls(np.concatenate(ids), np.concatenate(persons), np.concatenate(days), source)
 
     def only(self, is_kept: Iterable[bool]) -> Iterator[bytes]:
         """The lines of the file with some of its rows."""

@@ -228,7 +228,7 @@ def ranked(expected_profit_eur: FloatArray, contact_id: NDArray[Any]) -> NDArray
     ends = np.append(np.flatnonzero(np.diff(ordered[tied])) + 1, len(tied))  # of the contacts of one profit
     first = 0
     while first < len(tied):
-        end = int(ends[min(np.searchsorted(ends, first + SLICE_ROWS), len(ends) - 1)])
+        end = int(ends[min(int(np.searchsorted(ends, first + SLICE_ROWS)), len(ends) - 1)])
         rows = tied[first:end]
         ids = np.array(contact_id[order[rows]].tolist(), dtype=np.str_)
         order[rows] = order[rows][np.lexsort((ids, -ordered[rows]))]

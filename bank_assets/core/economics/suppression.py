@@ -109,7 +109,7 @@ def _check_limit(name: str, limit: object, *, smallest: int) -> None:
 def persons_of(contact_ids: Sequence[Any] | NDArray[Any], rows: Rows) -> Sequence[Any] | NDArray[Any]:
     """The person behind each contact, (n_contacts,): the contact itself where the rows name nobody else."""
     named = rows.get(CUSTOMER_ID)
-    if getattr(named, "dtype", None) == TEXT:
+    if named is not None and getattr(named, "dtype", None) == TEXT:
         return np.where(named == "", texts_of(contact_ids), named)
     return contact_ids if named is None else [one or own for one, own in zip(named, contact_ids, strict=True)]
 
