@@ -210,6 +210,17 @@ def test_summary_is_json_and_curve_peaks_at_break_even():
     assert plan.expected_profit_eur[plan.decile == 1].min() >= plan.expected_profit_eur[plan.decile == 2].max()
 
 
+@pytest.mark.parametrize(("capacity", "sizes"), [(None, [1, 2]), (3, [1, 2, 3]), (0, [1, 2]), (99, [1, 2, 4])])
+def test_what_ranking_is_worth_stands_where_calling_everyone_pays(capacity, sizes):
+    plan = plan_of(
+        [0.9, 0.3, 0.6, 0.2, 1.0], limits=CallLimits(capacity=capacity), suppression=SuppressionList.of(["c0004"])
+    )
+    assert (plan.everyone.n_calls, plan.everyone.expected_profit_eur) == (4, pytest.approx(80.0))
+    profit = {1: (40.0, 20.0), 2: (65.0, 40.0), 3: (75.0, 60.0), 4: (80.0, 80.0)}
+    found = [(one["n_calls"], one["best_first_eur"], one["random_order_eur"]) for one in plan.ranking_worth]
+    assert found == [(size, *map(pytest.approx, profit[size])) for size in sizes]
+
+
 @pytest.mark.parametrize("budget", [-1, float("nan"), float("inf"), 1e12, "100", True])
 def test_unusable_budget_is_refused(budget):
     with pytest.raises(PlanError, match="budget"):
