@@ -183,8 +183,8 @@ def _home(env: Mapping[str, str], default: Path) -> Path:
     home = Path(text or default).expanduser().absolute()
     if found := _UNUSABLE_IN_HOME.search(str(home)):
         raise SettingsError(
-            f"{PREFIX}HOME: expected a path in UTF-8 without '?', ',' and codes like %41, which Dagster, MLflow or Spark would "
-            f"take for another path; found {found[0]!r} in {str(home)!r}. Rename the folder."
+            f"{PREFIX}HOME: expected a path in UTF-8 without '?', ',' and codes like %41, which Dagster, MLflow or "
+            f"Spark would take for another path; found {found[0]!r} in {str(home)!r}. Rename the folder."
         )
     return home
 
