@@ -192,11 +192,10 @@ class TextRow:
 
 def read_lines(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[tuple[int, bytes]]]:
     """The head of a file, and an iterator over the numbers and bytes of the lines that are rows."""
-    numbered = enumerate(_lines(stream), start=1)
-    first = list(itertools.islice(numbered, 2))
-    head = read_head([line for _, line in first], encoding)
-    below = (one for one in itertools.chain(first, numbered) if one[0] > head.line)
-    return head, ((number, line) for number, line in below if not is_blank(line))
+    lines = _lines(stream)
+    first = list(itertools.islice(lines, 2))
+    head, numbered = read_head(first, encoding), enumerate(itertools.chain(first, lines), start=1)
+    return head, (one for one in numbered if one[0] > head.line and not is_blank(one[1]))
 
 
 def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]]:
@@ -205,8 +204,7 @@ def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]
 
     def row(number: int, line: bytes) -> TextRow:
         text = line.decode(codec_of(encoding), "replace")
-        fault = line_fault(text, head.delimiter, len(head.columns))
-        return TextRow(number, split_fields(text, head.delimiter), fault)
+        return TextRow(number, split_fields(text, head.delimiter), line_fault(text, head.delimiter, len(head.columns)))
 
     return head, itertools.starmap(row, lines)
 

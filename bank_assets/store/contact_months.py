@@ -168,7 +168,7 @@ def _latest(
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _Inputs:
     """What `_connect` reads; equal ones have the same content."""
 
     root: str
@@ -187,11 +187,11 @@ class _Connected(NamedTuple):
 def _connected(warehouse: Warehouse, months: Sequence[str]) -> _Connected:
     tables = (CONTACTS, *OUTCOME_TABLES)
     digests = tuple(tuple(warehouse.digests(table).items()) for table in tables)
-    return _connect(_Stored(str(warehouse.root), tuple(_stored(warehouse, months)), digests, warehouse))
+    return _connect(_Inputs(str(warehouse.root), tuple(_stored(warehouse, months)), digests, warehouse))
 
 
 @lru_cache(maxsize=2)  # a run asks for it in several stages
-def _connect(stored: _Stored) -> _Connected:
+def _connect(stored: _Inputs) -> _Connected:
     warehouse, months = stored.warehouse, stored.months
     strays, hashes = [_reports(warehouse, OUTCOME_TABLES[0], "")], []
     for month in months:
