@@ -31,7 +31,7 @@ def built_app(settings: ServingSettings, registry: Registry) -> Iterator[Litesta
     else:
         app = create_app(settings, registry=registry)
     yield app
-    idle.append(app)  # not after a failure
+    idle.append(app)  # not if its start or end failed
 
 
 def _serve_anew(app: Litestar, settings: ServingSettings, registry: Registry) -> None:
