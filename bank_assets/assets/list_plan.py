@@ -52,6 +52,15 @@ def plan_of(scored: Scored, settings: PlanSettings, contract: Contract, list_id:
     return plan_calls(rows.pop("contact_id"), rows["probability"], rows, contract, settings, list_id)
 
 
+def exploring_each_day(scored: Scored, settings: PlanSettings) -> PlanSettings:
+    """The same settings with the learning budget of a campaign of several days, by the costs that its rows carry."""
+    if not settings.learning.minimum:
+        return settings
+    rows = planned_rows(scored)
+    costed = replace(settings, economics=settings.economics.on_record(rows))
+    return replace(settings, learning=costed.exploring_each_day(rows, rows["contact_date"]).learning)
+
+
 def planned_calls(scored: Scored) -> tuple[Any, Any]:
     """The person behind each contact of a scored campaign, and the day planned for the call."""
     named = (name for name in ("contact_id", "contact_date", CUSTOMER_ID) if name in scored.column_names)

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from bank_assets.assets.list_plan import (
     LISTED_SCHEMA,
     called_rows,
+    exploring_each_day,
     plan_of,
     planned_calls,
     scored_rows,
@@ -253,6 +254,7 @@ def call_list(
         for name, derived in due.items():
             facts, rows = scored[name].metadata, scored_rows(warehouse, name)
             now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
+            now = exploring_each_day(rows, now)
             about = ListInQuestion(name, instead_of=instead_of(ledger.engine, name))
             now = replace(now, history=history_of(ledger.engine, under.policy, *planned_calls(rows), about))
             plan = plan_of(rows, now, settings.contract, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final, TypeVar
 
@@ -31,6 +31,11 @@ def texts_of(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
         part = values[first : first + SLICE_ROWS]
         texts[first : first + SLICE_ROWS] = ["" if one is None else str(one) for one in part]
     return texts
+
+
+def mapped(column: NDArray[Any], of: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
+    """A function of each value, (n,), computed and stored once where a view repeats one value."""
+    return np.broadcast_to(of(column[:1])[0], len(column)) if column.strides == (0,) and len(column) else of(column)
 
 
 def rows_at(rows: Rows, at: Any) -> dict[str, NDArray[Any]]:
