@@ -238,13 +238,8 @@ def call_list(
     lists leave out who must not be called any more; the file of a list that ended lies there no longer.
     """
     suppressed = campaigns.suppressed(ledger.engine)
-    under = PlanSettings(
-        settings.calling,
-        CallLimits(settings.budget_eur),
-        suppression=SuppressionList.of(suppressed),
-        learning=settings.learning,
-        policy=settings.contact_policy,
-    )
+    under = PlanSettings(settings.calling, CallLimits(settings.budget_eur), suppression=SuppressionList.of(suppressed))
+    under = replace(under, learning=settings.learning, policy=settings.contact_policy)
     files, designs = CallListFiles(settings.reports / CALL_LISTS), ListDesigns(warehouse.home, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
     as_of, delivered = published.as_of if published else "", latest_campaigns(settings.warehouse)
@@ -253,8 +248,8 @@ def call_list(
     def make(due: Wanted) -> None:
         for name, derived in due.items():
             facts, rows = scored[name].metadata, scored_rows(warehouse, name)
-            now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
-            now = exploring_each_day(rows, now)
+            economics = replace(settings.calling, calls_from=facts.get("calls_from"))
+            now = exploring_each_day(rows, replace(under, economics=economics))
             about = ListInQuestion(name, instead_of=instead_of(ledger.engine, name))
             now = replace(now, history=history_of(ledger.engine, under.policy, *planned_calls(rows), about))
             plan = plan_of(rows, now, settings.contract, name)

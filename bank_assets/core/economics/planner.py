@@ -149,7 +149,6 @@ def plan_calls(
     reason, until = _excluded(ids, persons, rows, contract, settings)
     is_eligible = reason == ALLOWED
     design = _design(offers, is_eligible, rows.get(EXPLORATION_SCORE), settings)
-
     is_explored = draw(design.inclusion, persons, ids, list_id)
     is_called = design.is_best | is_explored
     held_out = np.flatnonzero(is_called)
