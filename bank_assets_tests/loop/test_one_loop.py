@@ -72,13 +72,10 @@ def real_file(path):
     return Played(contacts, np.datetime64("2008-09-01"), 50.0)
 
 
+# What differs without probation is the kind of the first model, which core/training/test_challenger.py tests too.
 @pytest.fixture(
     scope="module",
-    params=[
-        "probation",
-        "no_probation",
-        pytest.param("real_file", marks=pytest.mark.soak),
-    ],
+    params=["probation", *(pytest.param(name, marks=pytest.mark.soak) for name in ("no_probation", "real_file"))],
 )
 def played(request):
     if request.param == "real_file":
