@@ -61,7 +61,7 @@ class Settings:
         probation: `BANK_PROBATION`, whether the default recipe decides, and is marked, until a first model is promoted.
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
-        learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
+        learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` (a day) and `BANK_LEARNING_EUR`, calls to learn from.
         contact_policy: `BANK_CONTACT_POLICY`, path of a YAML file that says how often and when customers may be called.
         attribution_days: `BANK_ATTRIBUTION_DAYS`, days after the planned day of a call in which a subscription counts.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
