@@ -38,7 +38,9 @@ from bank_assets.store.home_json import read_json
 from bank_assets.store.locks import locked
 from bank_assets.store.warehouse import COMPRESSION
 
-_DRIVERS: Final = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}
+_POSTGRESQL: Final = "postgresql+psycopg"
+_DRIVERS: Final = {"postgresql": _POSTGRESQL, "postgres": _POSTGRESQL, "sqlite": "sqlite", "duckdb": "duckdb"}
+_OPTIONS: Final[dict[str, dict[str, Any]]] = {_POSTGRESQL: {"connect_timeout": 10}, "duckdb": {"read_only": True}}
 _BATCH_ROWS: Final = 10_000
 _NAME: Final = "pulled.parquet"
 _SECRET: Final = re.compile("password|secret|token", re.IGNORECASE)
@@ -101,7 +103,7 @@ def pull(settings: Settings) -> Pulled:
     address, folder = _address(settings), settings.home / "pulls"
     plain = plain_address(settings)
     origin = hashlib.sha256(f"{plain}\n{settings.source_query}\n{settings.source_watermark}".encode()).hexdigest()
-    options = {"connect_timeout": 10} if "psycopg" in address.drivername else {}
+    options = _OPTIONS.get(address.drivername, {})
     engine = create_engine(address, hide_parameters=True, connect_args=options)
     pulled = None
     try:
@@ -136,15 +138,15 @@ def _address(settings: Settings) -> URL:
     driver = _DRIVERS.get(address.get_backend_name())
     if driver is None or not settings.source_query:
         raise SourceError(
-            "BANK_SOURCE: expected postgresql://user@host/database or sqlite:///path, and a table or a query in "
-            f"BANK_SOURCE_QUERY, found {address.get_backend_name()}:// and {settings.source_query!r}; set both."
+            "BANK_SOURCE: expected postgresql://user@host/database, sqlite:///path or duckdb:///path, and a table or a "
+            f"query in BANK_SOURCE_QUERY, found {address.get_backend_name()}:// and {settings.source_query!r}; set both."
         )
-    if driver == "sqlite" and not Path(address.database or "").is_file():  # SQLite would make an empty one
+    if driver != _POSTGRESQL and not Path(address.database or "").is_file():  # SQLite would make an empty one
         raise SourceError(
-            f"BANK_SOURCE: expected a SQLite file, found none at {address.database!r}; nothing was delivered, correct "
-            "the path."
+            f"BANK_SOURCE: expected a database file, found none at {address.database!r}; nothing was delivered, "
+            "correct the path."
         )
-    if driver != "sqlite" and "@" in f"{address.host}{address.database}":
+    if driver == _POSTGRESQL and "@" in f"{address.host}{address.database}":
         raise SourceError(
             "BANK_SOURCE: expected one @, between the password and the host, found more; write an @ of the password as "
             "%40, or leave the password out and set BANK_SOURCE_PASSWORD_FILE."

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 from bank_assets.commands import pull as command
 from bank_assets.contract.columns import ColumnKind
@@ -24,14 +24,20 @@ from bank_assets_tests.world.postgres import create_database, kill, restart, run
 
 AGE, RATE = UCI.by_source["age"], replace(UCI.by_source["age"], kind=ColumnKind.DECIMAL)
 TYPES = {"contact_date": "DATE", "age": "NUMERIC(5, 1)", "balance": "DOUBLE PRECISION"}
+OTHER_TYPES = {  # SQLite has no BOOLEAN, and a NUMERIC of DuckDB no NaN
+    "sqlite": {},
+    "duckdb": {"y": "BOOLEAN", "age": "DOUBLE"},
+    "postgresql": {"y": "BOOLEAN"},
+}
 
 
 class Bank:
     """A table of contacts with the time of each row's last change, and an empty home that reads it."""
 
     def __init__(self, url, home):
-        self.engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-        types = TYPES if self.engine.dialect.name == "sqlite" else TYPES | {"y": "BOOLEAN"}
+        # Without a pool, since DuckDB opens a file for writing or for reading, not for both
+        self.engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+        types = TYPES | OTHER_TYPES[self.engine.dialect.name]
         columns = [f'"{name}" {types.get(name, "TEXT")}' for name in DELIVERED]
         self.execute(f"CREATE TABLE contacts ({', '.join(columns)}, changed_at TIMESTAMP, note TEXT)")
         self.settings = Settings(home=home, source=url, source_query="contacts", source_watermark="changed_at")
@@ -52,9 +58,9 @@ class Bank:
         return pq.read_table(path, columns=["contact_id"]).to_pydict()["contact_id"] if path else []
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(params=["sqlite", "duckdb", pytest.param("postgresql", marks=pytest.mark.slow)])
 def bank(request, tmp_path):
-    url = f"sqlite:///{tmp_path / 'bank.db'}"
+    url = f"{request.param}:///{tmp_path / 'bank.db'}"
     if request.param == "postgresql":
         url = create_database(request.getfixturevalue("postgres_server"))
     made = Bank(url, tmp_path / "home")
@@ -244,10 +250,10 @@ def test_no_part_of_a_password_is_told_wherever_it_stands_in_the_address(tmp_pat
 
 @pytest.mark.parametrize(
     ("source", "query"),
-    [("mysql://host/bank", "contacts"), ("sqlite:///x.db", ""), ("sqlite:///no/such.db", "contacts"), ("a://b", "c")],
+    [("mysql://host/bank", "contacts"), ("sqlite:///x.db", ""), ("duckdb:///no/such.db", "contacts"), ("a://b", "c")],
 )
 def test_an_address_that_cannot_be_read_is_refused(tmp_path, source, query):
-    with pytest.raises(SourceError, match=r"expected postgresql://user@host/database or sqlite|expected a SQLite file"):
+    with pytest.raises(SourceError, match=r"expected postgresql://user@host/database, sqlite|expected a database file"):
         pull(Settings(home=tmp_path, source=source, source_query=query))
 
 
