@@ -115,6 +115,29 @@ def test_the_page_of_a_customer_names_the_list_that_may_call(client, payload):
     assert "autumn.csv for 2010-11-22. No other call is allowed: is on another open list." in notice.text
 
 
+def test_predict_says_what_else_is_known_about_the_customer(client, payload):
+    """A decision before, and the open lists that call or hold out the customer."""
+    key = upload(client, payload, "autumn.csv", [f"k-{n}" for n in range(40)])
+    location = make(client, key, holdout_pct="50")
+    held_out = csv.DictReader(io.StringIO(client.get(f"{location}/holdout.csv").text))
+    whose = {
+        "called": calls(client, location)[0]["contact_id"],
+        "held out": next(held_out)["contact_id"],
+        "new": "k-99",
+    }
+
+    def notices(name):
+        row = {**payload, "contact_id": whose[name], "contact_date": "2010-11-22"}
+        made = client.post("/api/v1/predictions", json=row).json()["id"]
+        found = soup_of(client.get(f"/predict/{made}")).select("[data-testid=decision] .notice")
+        return {one.select_one(".name").text: one.text for one in found if one.select_one(".name")}
+
+    assert "autumn.csv for 2010-11-22" in notices("called")["On a call list"]
+    assert "A call would spoil the comparison of autumn.csv" in notices("held out")["Held out"]
+    assert "Decided before" not in notices("new")
+    assert " by local: " in notices("new")["Decided before"]
+
+
 def test_a_revision_from_another_file_may_call_the_customers_of_the_list_that_it_replaces(client, payload):
     first = make(client, upload(client, payload, "spring.csv", ["k-1", "k-2"])).rpartition("/")[2]
     corrected = upload(client, payload, "corrected.csv", ["k-1", "k-2", "k-3"])
