@@ -86,9 +86,10 @@ def test_two_lists_call_the_customers_that_they_share_once(client, payload):
     page = soup_of(client.get(f"{autumn}/left-out")).select_one("[data-testid=left-out]").text
     assert "k-1: objected to direct marketing" in page
     assert sorted(row["contact_id"] for row in calls(client, autumn)) == AUTUMN[1:]
-    shown = client.get("/customers", params={"id": "k-4"}).text
-    assert "autumn.csv" in shown
-    assert "branch_lisbon.csv" in shown
+    shown = soup_of(client.get("/customers", params={"id": "k-4"})).select_one("[data-testid=customer]")
+    assert "autumn.csv" in shown.text
+    assert "branch_lisbon.csv" in shown.text
+    assert not shown.select(".notice a"), "it would lead to this page"
 
 
 @pytest.mark.parametrize("serving_settings", [{"contact_policy": ContactPolicy(at_most=1, in_days=30)}], indirect=True)
