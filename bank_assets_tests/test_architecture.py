@@ -73,6 +73,7 @@ def test_importing_the_package_imports_nothing():
     assert {name for name in loaded_by("import bank_assets") if name.startswith("bank_assets.")} == set()
 
 
+@pytest.mark.slow
 def test_the_web_app_loads_neither_dagster_nor_spark_nor_sklearn():
     heavy = {
         "dagster",
@@ -99,7 +100,7 @@ def test_the_scorer_needs_numpy_and_onnxruntime_alone():
 HOMES = {
     r"^(Float|Int|Bool|Day)Array\b.*= ": {"bank_assets/core/arrays.py", "bank_assets/contract/column_rules.py"},
     r"^import fcntl|^from fcntl": {"bank_assets/store/locks.py"},
-    r"\.tmp\"|\.part\"|\.partial\"": {"bank_assets/store/atomic_files.py", "bank_assets/landing/folders.py"},
+    r"\.tmp\"|\.part\"|\.partial\"": {"bank_assets/store/atomic_files.py", "bank_assets/landing/formats.py"},
 }
 """What has one home. The contract knows nothing of the core.
 

@@ -96,6 +96,7 @@ def test_a_proxy_that_lets_through_is_named(old, new, what):
     assert found[0].startswith(what)
 
 
+@pytest.mark.slow
 def test_the_file_is_valid_by_compose_s_own_schema(tmp_path):
     command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.compose-spec"]
     subprocess.run([*command, str(ROOT / "compose.yaml")], check=True, capture_output=True, timeout=60)

@@ -58,6 +58,7 @@ def test_no_package_index_is_written_down():
         assert not re.search(r"pypi\.|--index|--extra-index|simple/", file.read_text()), file
 
 
+@pytest.mark.slow
 def test_the_serving_image_has_every_module_that_serving_imports(tmp_path):
     copies = [
         words.split() for words in re.findall(r"^COPY (?!--)(.+)", stage("serving").replace("\\\n", ""), re.MULTILINE)

@@ -11,6 +11,8 @@ from bank_assets.store.places import BucketPath, WarehouseError, place_of
 from bank_assets_tests.landing.landing_home import CONTENT, NOW, UCI, Home
 from bank_assets_tests.world.bucket import new_bucket, served
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bucket():

@@ -19,6 +19,8 @@ from bank_assets.store.places import arrow, bucket_store, delta_options, place_o
 from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError
 from bank_assets_tests.world.bucket import new_bucket, served
 
+pytestmark = pytest.mark.slow
+
 TABLE = "contacts"
 REPOSITORY = Path(__file__).parents[2]
 

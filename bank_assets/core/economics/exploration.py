@@ -8,13 +8,13 @@ explorers from the other eligible contacts: a sample of fixed size with known in
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
+from bank_assets.core.arrays import SLICE_ROWS, BoolArray, DayArray, FloatArray, IntArray
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.core.economics.holdout import hash_draws
 
@@ -79,14 +79,25 @@ class LearningBudget:
         share = self.share if self.is_on else 0.0
         return float(hash_draws([contact_id], ANSWERS, b"exploration")[0]) / 2.0**64 < share, share
 
+    def for_days(
+        self, contact_dates: DayArray, cost_cents: IntArray, budget: int | None, capacity: int | None
+    ) -> LearningBudget:
+        """The budget of a list of which nobody stated the fewest explored calls: the minimum is for each planned day.
+
+        Days and costs are of the contacts, (n,). Where limits keep contacts off the list, more than the minimum of one
+        day takes at most half of the calls that they allow, so that a tight limit does not leave a random list.
+        """
+        fewest, possible = self.minimum * len(np.unique(contact_dates)), _possible(cost_cents, budget, capacity)
+        if possible < len(cost_cents):
+            fewest = min(fewest, possible // 2)
+        return replace(self, minimum=max(self.minimum, fewest))
+
     def reserve(self, cost_cents: IntArray, budget: int | None, capacity: int | None) -> Reserve:
         """What the list sets aside: the same share of its calls and, under a budget in cents, of its money.
 
         `cost_cents` are of the eligible contacts, (n,). A list that allows fewer calls than the minimum reserves all.
         """
-        possible = len(cost_cents) if capacity is None else min(capacity, len(cost_cents))
-        if budget is not None:
-            possible = min(possible, int(np.searchsorted(np.cumsum(np.sort(cost_cents)), budget, side="right")))
+        possible = _possible(cost_cents, budget, capacity)
         if not self.is_on or not possible:
             return Reserve(0, 0)
         calls = min(possible, max(self.minimum, round(self.share * possible)))
@@ -104,10 +115,15 @@ class LearningBudget:
         pays. A contact is out of reach, with probability 0, if it is so dear that the reserve with it could not pay for
         the minimum, or for half of its calls; and if its score is 0.
         """
-        probability = np.zeros(len(cost_cents))
+        n_others = len(cost_cents)
+        if score is None and n_others and int(cost_cents.min()) == (cost := int(cost_cents.max())) > 0:
+            # What follows comes to this, with ten times the memory.
+            size = min(reserve.calls, reserve.cents // cost, n_others)
+            return np.full(n_others, min(size * (1.0 / n_others), 1.0)), Reserve(size, size * cost)
+        probability = np.zeros(n_others)
         if not reserve.calls:
             return probability, Reserve(0, 0)
-        scores = np.ones(len(cost_cents)) if score is None else score
+        scores = np.ones(n_others) if score is None else score
         if not np.all((scores >= 0.0) & np.isfinite(scores)):
             raise ExplorationError("exploration score: expected numbers from 0, found others; correct the scores.")
         cheapest_first = np.argsort(np.where(scores > 0.0, cost_cents, np.iinfo(np.int64).max), kind="stable")
@@ -129,6 +145,14 @@ class LearningBudget:
         return probability, Reserve(size, int(spent[n_within] - spent[n_within - size]))
 
 
+def _possible(cost_cents: IntArray, budget: int | None, capacity: int | None) -> int:
+    """The most calls within limits."""
+    possible = len(cost_cents) if capacity is None else min(capacity, len(cost_cents))
+    if budget is None:
+        return possible
+    return min(possible, int(np.searchsorted(np.cumsum(np.sort(cost_cents)), budget, side="right")))
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
@@ -147,7 +171,7 @@ def _proportional(score: FloatArray, size: int) -> FloatArray:
     return probability
 
 
-def draw(probability: FloatArray, persons: NDArray[Any], contact_ids: NDArray[np.str_], list_id: str) -> BoolArray:
+def draw(probability: FloatArray, persons: NDArray[Any], contact_ids: NDArray[Any], list_id: str) -> BoolArray:
     """Draw the sample of a list, (n,): systematic sampling over a random order, so its size never varies.
 
     Exact for any probabilities that add up to a whole number (Madow 1949). The order hashes contacts beside persons:
@@ -157,8 +181,13 @@ def draw(probability: FloatArray, persons: NDArray[Any], contact_ids: NDArray[np
     rows = np.flatnonzero((probability > 0.0) & ~is_drawn)
     if not len(rows):
         return is_drawn
-    order = hash_draws([f"{persons[row]}\x1f{contact_ids[row]}" for row in rows], list_id, b"exploration")
-    rows = rows[np.lexsort((contact_ids[rows], order))]
+    parts = (rows[first : first + SLICE_ROWS] for first in range(0, len(rows), SLICE_ROWS))
+    both = (one for part in parts for one in zip(persons[part], contact_ids[part], strict=True))
+    order = hash_draws((f"{person}\x1f{contact}" for person, contact in both), list_id, b"exploration")
+    at = np.argsort(order, kind="stable")
+    if (order[at[1:]] == order[at[:-1]]).any():
+        at = np.lexsort((contact_ids[rows], order))
+    rows = rows[at]
     start = float(hash_draws([""], list_id, b"start")[0]) / 2.0**64
     steps = np.cumsum(probability[rows])
     steps[-1] = np.rint(steps[-1])
@@ -167,4 +196,4 @@ def draw(probability: FloatArray, persons: NDArray[Any], contact_ids: NDArray[np
 
 
 USUAL_LEARNING: Final = LearningBudget(share=0.02, minimum=8)
-"""What each list explores where only called contacts teach; chosen on seven months of the replay (ADR 0037)."""
+"""What a list of a day explores where only called contacts teach; chosen on seven months of the replay (ADR 0037)."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.economics.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS, WORTH_CALLING
+from bank_assets.core import arrays
+from bank_assets.core.arrays import texts_of
+from bank_assets.core.economics import call_plan, contact_policy, exploration
+from bank_assets.core.economics.call_plan import (
+    BEYOND_LIMITS,
+    HELD_OUT,
+    NOT_WORTH_CALLING,
+    OUT_OF_REACH,
+    REASON_TEXTS,
+    WORTH_CALLING,
+    ranked,
+)
 from bank_assets.core.economics.economics import ColumnAmount, ConstantAmount, Economics
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanError, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import (
     CONTACTED_TOO_RECENTLY,
@@ -64,6 +77,24 @@ def test_limits_keep_the_best(limits, n_called, binding):
     assert plan.binding == binding
     assert plan.excluded.get(BEYOND_LIMITS, 0) == 4 - n_called
     assert plan.called.cost_eur <= (limits.budget_eur if limits.budget_eur is not None else np.inf)
+
+
+@pytest.mark.parametrize(
+    ("limits", "learning", "reasons"),
+    [
+        (CallLimits(budget_eur=4.0), LearningBudget(0.5, 8), {BEYOND_LIMITS: 3, NOT_WORTH_CALLING: 1}),
+        (CallLimits(capacity=0), LearningBudget(0.5, 8), {BEYOND_LIMITS: 3, NOT_WORTH_CALLING: 1}),
+        (CallLimits(capacity=1), LearningBudget(), {BEYOND_LIMITS: 2, NOT_WORTH_CALLING: 1}),
+        (CallLimits(capacity=1), LearningBudget(minimum=1, maximum_eur=4.0), {OUT_OF_REACH: 3}),
+        (CallLimits(capacity=1), LearningBudget(0.1), {BEYOND_LIMITS: 2, NOT_WORTH_CALLING: 1}),  # the share is nobody
+        (CallLimits(capacity=2), LearningBudget(0.5), {BEYOND_LIMITS: 1, NOT_WORTH_CALLING: 1}),
+    ],
+)
+def test_whoever_is_worth_a_call_and_kept_off_by_limits_is_counted_whatever_the_reason(limits, learning, reasons):
+    plan = plan_of([0.3, 0.5, 0.9, 0.01], limits=limits, learning=learning, list_id="c")
+    assert plan.excluded == reasons
+    called = set(plan.contact_id[plan.is_called])
+    assert plan.n_kept_off == 3 - len(called - {"c0003"})
 
 
 def test_budget_of_zero_has_defined_figures():
@@ -184,6 +215,17 @@ def test_summary_is_json_and_curve_peaks_at_break_even():
     assert plan.expected_profit_eur[plan.decile == 1].min() >= plan.expected_profit_eur[plan.decile == 2].max()
 
 
+@pytest.mark.parametrize(("capacity", "sizes"), [(None, [1, 2]), (3, [1, 2, 3]), (0, [1, 2]), (99, [1, 2, 4])])
+def test_what_ranking_is_worth_stands_where_calling_everyone_pays(capacity, sizes):
+    plan = plan_of(
+        [0.9, 0.3, 0.6, 0.2, 1.0], limits=CallLimits(capacity=capacity), suppression=SuppressionList.of(["c0004"])
+    )
+    assert (plan.everyone.n_calls, plan.everyone.expected_profit_eur) == (4, pytest.approx(80.0))
+    profit = {1: (40.0, 20.0), 2: (65.0, 40.0), 3: (75.0, 60.0), 4: (80.0, 80.0)}
+    found = [(one["n_calls"], one["best_first_eur"], one["random_order_eur"]) for one in plan.ranking_worth]
+    assert found == [(size, *map(pytest.approx, profit[size])) for size in sizes]
+
+
 @pytest.mark.parametrize("budget", [-1, float("nan"), float("inf"), 1e12, "100", True])
 def test_unusable_budget_is_refused(budget):
     with pytest.raises(PlanError, match="budget"):
@@ -228,3 +270,24 @@ def test_from_the_models_threshold_on_limits_are_spent_on_subscriptions():
     short = plan_of(probability, ids=ids, economics=economics, limits=CallLimits(capacity=2))
     assert short.is_called.tolist() == [False, False, True, True]
     assert short.reason[1] == BEYOND_LIMITS
+
+
+def test_a_plan_takes_a_bounded_number_of_bytes_a_contact(monkeypatch):
+    for module in (arrays, call_plan, contact_policy, exploration):
+        monkeypatch.setattr(module, "SLICE_ROWS", 2_000)
+    n, numbers = 50_000, np.random.default_rng(0)
+    ids, days = texts_of([f"list-{row:09d}" for row in range(n)]), np.full(n, "2010-11-22", "datetime64[D]")
+    proba, under = numbers.beta(1, 8, n).round(4), PlanSettings(ECONOMICS, learning=LearningBudget(0.02, 8))
+    tracemalloc.start()
+    try:
+        plan_calls(ids, proba, {"contact_date": days}, UCI, under, "list")
+        assert tracemalloc.get_traced_memory()[1] / n < 125  # 0.7 KB before arrays took the place of text
+    finally:
+        tracemalloc.stop()
+
+
+def test_equal_profits_are_ordered_part_by_part(monkeypatch):
+    profit, ids = np.array([1.0, 2.0, 1.0, 2.0, 3.0, 1.0]), np.array(["f", "b", "a", "a", "x", "c"])
+    for n_rows in (1, 2, 3, 100):
+        monkeypatch.setattr(call_plan, "SLICE_ROWS", n_rows)
+        assert ids[ranked(profit, texts_of(ids))].tolist() == ["x", "a", "b", "a", "c", "f"]
