@@ -2,8 +2,8 @@
 
 `--lists` lists of each kind are planned from simulated contacts and called, with a known rate without a call. For each
 kind: lists with a number, how often the 95 % intervals hold the known effect in subscriptions and in EUR, their mean
-width, and the same for the plain normal interval. Then false alarms of the sample-ratio check, and how many of three
-kinds of broken draws it finds.
+width, and the same for the plain normal interval. Then the exact coverage of our interval and of others over a grid of
+rates and group sizes, false alarms of the sample-ratio check, and how many of three kinds of broken draws it finds.
 """
 
 from __future__ import annotations
@@ -11,19 +11,31 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
+from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import ColumnAmount, ConstantAmount, Economics
 from bank_assets.core.economics.exploration import LearningBudget
+from bank_assets.core.economics.holdout import lift_test_size
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
-from bank_assets.core.quality.intervals import LEVEL, Z
+from bank_assets.core.quality.intervals import LEVEL, Z, difference
+from bank_assets.core.quality.lift import FROM_NOTHING
 from bank_assets.core.quality.read_out import Attribution, ListResults, read_out
 
 DAY = np.datetime64("2010-05-03")
 COVERED = Attribution(30, DAY + 60)
+
+RATES = (0.0, 0.001, 0.003, 0.005, 0.01, 0.02, 0.05, 0.12, 0.3)  # without a call
+RISES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # by the call
+SIZES = tuple((out, called) for out, called in product((20, 50, 100, 200), (60, 200, 600, 2_000)) if out <= called)
+"""Customers held out and called."""
+NEGLIGIBLE = 1e-5  # counts that are less likely are left out
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,53 @@ def figures(answers: list[dict[str, object]]) -> dict[str, object]:
     return shown
 
 
+def ours(found: np.ndarray, n: int, found_without: np.ndarray, n_without: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of our interval for each pair of counts."""
+    pairs = np.broadcast_arrays(found, found_without)
+    ends = [difference(x / n, n, y / n_without, n_without) for x, y in zip(*map(np.ravel, pairs), strict=True)]
+    low, high = np.array([(one.low, one.high) for one in ends]).T
+    return low.reshape(pairs[0].shape), high.reshape(pairs[0].shape)
+
+
+def theirs(method: str) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """The same by statsmodels."""
+    return lambda *counts: confint_proportions_2indep(*counts, method=method, compare="diff")
+
+
+def exact_coverage() -> dict[str, object]:
+    """Coverage of each method over the grid, and over the part of it where a read-out has a number (`shown`).
+
+    Least and most, the shares of the grid below 93 and above 97 %, and the most held-out customers that subscribe on
+    average where it is above 97 %.
+    """
+    methods = {"ours": ours, **{name: theirs(name) for name in ("newcomb", "agresti-caffo", "wald")}}
+    found: dict[str, list[float]] = {name: [] for name in methods}
+    cells = []
+    for rate, rise, (held_out, called) in product(RATES, RISES, SIZES):
+        needed = lift_test_size(FROM_NOTHING, max(rate + rise, 1e-6), holdout_share=held_out / (held_out + called))
+        cells.append((held_out * rate, held_out >= needed[0] and called >= needed[1]))
+        counts, masses = [], []
+        for n, p in ((called, rate + rise), (held_out, rate)):
+            mass = stats.binom.pmf(np.arange(n + 1), n, p)
+            counts.append(np.flatnonzero(mass > NEGLIGIBLE))
+            masses.append(mass[counts[-1]])
+        mass = np.outer(masses[0], masses[1])
+        for name, method in methods.items():
+            low, high = method(counts[0][:, None], called, counts[1][None, :], held_out)
+            is_covered = (low <= rise + 1e-12) & (high >= rise - 1e-12)
+            found[name].append(float(mass[is_covered].sum() / mass.sum()))
+    expected, is_shown = np.array(cells).T
+    shown: dict[str, object] = {"cells": len(cells), "cells_shown": int(is_shown.sum())}
+    for name, one in found.items():
+        for part, at in ((name, is_shown >= 0), (f"{name} shown", is_shown > 0)):
+            covered, mean = np.array(one)[at], expected[at]
+            shares = {"below_93": (covered < 0.93).mean(), "above_97": (covered > 0.97).mean()}
+            values = {"least": covered.min(), "most": covered.max(), **shares}
+            values["without_a_call_above_97"] = mean[covered > 0.97].max(initial=0.0)
+            shown[part] = {key: round(float(value), 3) for key, value in values.items()}
+    return shown
+
+
 def alarms(n_lists: int, seed: int) -> dict[str, float]:
     """Share of lists at which the sample-ratio check fails: of correct draws, and of three kinds of broken ones."""
     found = dict.fromkeys(("correct", "half of the held out lost", "others added", "the least promising held out"), 0)
@@ -146,7 +205,8 @@ def main() -> None:
         name: figures([judged(kind, number, given.seed) for number in range(given.lists)])
         for name, kind in KINDS.items()
     }
-    printed = {"benchmark": "lift", "level": LEVEL, **kinds, "sample_ratio_alarms": alarms(given.lists, given.seed)}
+    printed = {"benchmark": "lift", "level": LEVEL, **kinds, "any_rates": exact_coverage()}
+    printed["sample_ratio_alarms"] = alarms(given.lists, given.seed)
     print(json.dumps(printed | {"cpu_seconds": round(time.process_time() - began)}))
 
 

@@ -20,6 +20,7 @@ from bank_assets.ledger.ids import new_id
 HOLDOUT_DIGEST: Final = "holdout_sha256"  # in the request of a list; earlier releases kept none
 HOLDOUT_FILE: Final = f"-{HOLDOUT}.csv"  # after the id of a list; files of calls have any name
 ERASED: Final = "list.erased"  # kind of the event about a file that lost rows
+TAKEN_BACK: Final = "suppression.removed"  # kind of the event that states why an objection does not hold any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +76,7 @@ def unsuppress(engine: Engine, customer_id: str, *, reason: str, actor: str) -> 
         found = connection.execute(select(suppressions.c.person_hash).where(of_person)).one_or_none()
         if found is not None:
             subject, content = found.person_hash or "", {"reason": reason}
-            with events.recording(
-                connection, kind="suppression.removed", subject=subject, actor=actor, content=content
-            ) as event:
+            with events.recording(connection, kind=TAKEN_BACK, subject=subject, actor=actor, content=content) as event:
                 event.delete(suppressions, of_person)
     return found is not None
 

@@ -210,8 +210,13 @@ def after(engine: Engine, seq: int, kinds: Collection[str], limit: int) -> list[
     return [Event(*row) for row in read(engine, query)]
 
 
+def newest(engine: Engine, kind: str, limit: int, subject: str | None = None) -> list[Event]:
+    """At most `limit` events of a kind, if given about a subject, newest first."""
+    query = select(events).where(events.c.kind == kind).order_by(events.c.seq.desc()).limit(limit)
+    found = read(engine, query if subject is None else query.where(events.c.subject == subject))
+    return [Event(*row) for row in found]
+
+
 def latest(engine: Engine, kind: str, subject: str | None = None) -> Event | None:
     """The newest event of a kind, if given about a subject; None if there is none."""
-    query = select(events).where(events.c.kind == kind).order_by(events.c.seq.desc()).limit(1)
-    found = read(engine, query if subject is None else query.where(events.c.subject == subject))
-    return Event(*found[0]) if found else None
+    return next(iter(newest(engine, kind, 1, subject)), None)

@@ -7,12 +7,13 @@ import multiprocessing
 import socketserver
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bank_assets.core.alerts.alert import Occurrence
+from bank_assets.core.alerts.alert import AlertKind, Occurrence
 from bank_assets.core.alerts.campaign_catalogue import list_made
 from bank_assets.core.alerts.catalogue import model_judged, nothing_arrived, run_failed
 from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, Notifier, body_of
@@ -266,6 +267,14 @@ class TestChannels:
         }
         assert receiver.got[1]["type"] == "list.made"
         assert receiver.got[1]["data"]["subject"] == "L-1"
+
+    def test_a_signed_webhook_names_what_happened(self, notifier, receiver):
+        one = list_made(Occurrence(NOW.isoformat()), "L-1", "autumn.csv", 20)
+        kinds = (AlertKind.LIST_CLOSED, AlertKind.PROMOTED, AlertKind.OBJECTION, AlertKind.TEST)
+        notifier.log.append([replace(one, kind=kind, key=f"{kind}-1") for kind in kinds])
+        notifier.deliver([f"webhook://127.0.0.1:{receiver.port}/hook#{NEW}"], now=NOW)
+        types = ["list.closed", "champion.changed", "objection.received", "alert.test"]
+        assert [got["type"] for got in receiver.got] == types
 
     def test_a_webhook_without_a_usable_key_is_not_sent_unsigned(self, notifier, receiver):
         notifier.log.append([alert(1)])

@@ -71,8 +71,9 @@ def kept_list(request: Request[Any, Any, Any], list_id: FromPath[str], lists: Na
 @get("/campaign/lists/{list_id:str}/left-out", name="page:campaign:left-out", sync_to_thread=True)
 def left_out(request: Request[Any, Any, Any], list_id: FromPath[str], lists: NamedDependency[Lists]) -> Response[Any]:
     """Calls of a list that must not be made any more; its page shows the same."""
-    part = LeftOutView(list_id, lists.left_out(list_id))
-    return show(request, PartPage("Calls that must not be made any more", part), part)
+    calls = lists.left_out(list_id)
+    page = PartPage("Calls that must not be made any more", LeftOutView(list_id, calls))
+    return show(request, page, LeftOutView("", calls))
 
 
 @get("/campaign/lists/{list_id:str}/{file_name:str}", name="page:campaign:download", sync_to_thread=True)

@@ -66,7 +66,7 @@ class LeftOutView:
     """Calls of a list that an export leaves out."""
 
     template: ClassVar[str] = "partials/_left_out.html"
-    list_id: str = described("Id of the list.")
+    list_id: str = described("Id of the list, empty on the page of the list itself.")
     calls: list[LeftOut] = described("The calls, and why they must not be made any more.")
 
 

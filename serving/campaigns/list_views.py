@@ -21,6 +21,7 @@ from serving.campaigns.list_view_models import CallListView, ListEvent, ListTabl
 from serving.campaigns.lists import Lists, open_list
 from serving.campaigns.view_models import PlanForm
 from serving.feeds.view_models import DispositionsView
+from serving.web.templating import words
 from serving.web.view_models import WATCH, Notice
 
 NO_LIMIT: Final = "none"
@@ -86,6 +87,7 @@ def settings_shown(kept: CampaignList) -> list[tuple[str, str]]:
         "Hold-out": pct(request.get("holdout_share")),
         "Learning budget": _learning(request.get("learning", {})),
         "Contact rules": _rules(request.get("rules", {})),
+        "Contact policy": _policy(request.get("contact_policy", {})),
         "Calling hours": _hours(request.get("contact_policy", {}).get("hours")),
         "Seed of the draws": str(request.get("holdout_seed", "")),
         "Data up to": str(request.get("as_of", "")),
@@ -110,11 +112,26 @@ def _rules(rules: Mapping[str, Any]) -> str:
     return ", ".join(stated) or NO_LIMIT
 
 
+def _policy(policy: Mapping[str, Any]) -> str:
+    stated = {
+        "at_most": "at most {at_most} contacts in {in_days} days",
+        "after_refusal": "{after_refusal} days without a call after a refusal",
+        "after_subscription": "{after_subscription} days without a call after a subscription",
+        "one_open_list": "one open list for each customer",
+    }
+    return ", ".join(text.format_map(policy) for name, text in stated.items() if policy.get(name))
+
+
 def _hours(hours: Mapping[str, Any] | None) -> str:
     if not hours:
         return ""
-    days = "every day" if set(hours["days"]) == set(WEEK) else ", ".join(hours["days"])
-    zone = f"{hours['zone']}, or the zone of the customer's {hours['column']}" if hours["column"] else hours["zone"]
+    names = [day.capitalize() for day in WEEK if day in hours["days"]]
+    days = {WEEK: "every day", WEEK[:5]: "Mon to Fri"}.get(tuple(map(str.lower, names)), ", ".join(names))
+    zone = (
+        f"{hours['zone']}, or in the zone of the customer's {words(hours['column'])}"
+        if hours["column"]
+        else hours["zone"]
+    )
     return f"{hours['first']} to {hours['last']}, {days}, in {zone}; the file states them for each call"
 
 

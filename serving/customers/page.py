@@ -16,6 +16,8 @@ from litestar.response import Redirect
 from sqlalchemy import Engine
 
 from bank_assets.contract.values import IDENTIFIER_LENGTH, plain_identifier, spreadsheet_text
+from bank_assets.ledger.campaigns import TAKEN_BACK
+from bank_assets.ledger.events import newest
 from bank_assets.ledger.persons import Objection, about, objections
 from serving.customers.contact_rules import ContactRules
 from serving.customers.objections import Objections, ObjectionsTaken, sent_texts
@@ -25,8 +27,8 @@ from serving.customers.views import customer_href, customer_view
 from serving.web.access import identity_of
 from serving.web.chrome import Page
 from serving.web.problems import FieldError, NotFoundError, PayloadError
-from serving.web.templating import is_partial, show
-from serving.web.view_models import PartPage
+from serving.web.templating import is_partial, moment, show
+from serving.web.view_models import PartPage, Table
 
 UPLOAD_BYTES: Final = 20_000_000
 SHOWN: Final = 100
@@ -91,7 +93,9 @@ def _objections(
 ) -> ObjectionsView:
     form = SuppressionView(len(suppressions.read().customer_ids), message)
     rows, may_remove = objections(ledger, search, SHOWN), "admin" in identity_of(request).scopes
-    return ObjectionsView("Objections", form, search, rows, may_remove, fault)
+    removed = [[moment(one.at), one.actor, one.content["reason"]] for one in newest(ledger, TAKEN_BACK, SHOWN)]
+    taken_back = Table(["Taken back", "By", "Reason"], removed)
+    return ObjectionsView("Objections", form, search, rows, len(rows) == SHOWN, taken_back, may_remove, fault)
 
 
 @post(OBJECTIONS, name="page:customers:object", request_max_body_size=UPLOAD_BYTES, status_code=200)

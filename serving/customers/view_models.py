@@ -11,7 +11,7 @@ from typing import ClassVar
 from bank_assets.ledger.persons import Objection
 from serving.customers.schemas import PolicyAnswer
 from serving.web.problems import FieldError
-from serving.web.view_models import Notice, described
+from serving.web.view_models import Notice, Table, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +68,7 @@ class ObjectionsView:
     form: SuppressionView = described("The form that takes objections.")
     search: str = described("Part of an identifier that is looked for, or empty.")
     rows: list[Objection] = described("Objections found, the newest first.")
+    is_cut: bool = described("True if more may be found than the page shows.")
+    taken_back: Table = described("When, by whom and why objections were taken back, newest first; names nobody.")
     may_remove: bool = described("True if this person may take objections back.")
     fault: str = described("Why an objection was not taken back, or empty.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -39,7 +40,8 @@ def customer_view(
         Section("Lists", ["List", "Made", "Contact", "Planned for", "On the list"], [*map(_listed, person.lists)]),
         *(_section(title, getattr(person, title.lower()), names) for title, names in _KINDS.items()),
     ]
-    return CustomerView(answer, list(person.contact_ids), notices_of(answer), sections)
+    notices = [replace(one, href="", action="") for one in notices_of(answer)]  # they lead to this page
+    return CustomerView(answer, list(person.contact_ids), notices, sections)
 
 
 _DECIDED: Final = ["Decided", "Contact", "Decision", "Probability", "By"]

@@ -60,6 +60,11 @@ _INSTEAD: Final[Mapping[Stage, str]] = {
     Stage.OUTCOMES_ARRIVING: "close it, and make another list",
 }
 _FINAL: Final = "make another list"
+_OVERDUE: Final[Mapping[Stage, str]] = {
+    Stage.MADE: "Revise or withdraw it: its last call was planned for {1}, and nobody exported it.",
+    Stage.EXPORTED: "Report what came of its {0:,} calls, the last planned for {1}; close it if nobody called.",
+}
+"""What is due once the last planned day is over."""
 
 
 class LifeError(ValueError):
@@ -117,8 +122,11 @@ class ListRecord:
             return Stage.CLOSED
         if not self.n_reported:
             return Stage.EXPORTED
-        is_past = self.last_day is not None and self.today > self.last_day
-        return Stage.OUTCOMES_ARRIVING if is_past or self.n_reported >= self.n_calls else Stage.BEING_CALLED
+        return Stage.OUTCOMES_ARRIVING if self._is_past or self.n_reported >= self.n_calls else Stage.BEING_CALLED
+
+    @property
+    def _is_past(self) -> bool:
+        return self.last_day is not None and self.today > self.last_day
 
     @property
     def _is_covered(self) -> bool:
@@ -139,8 +147,8 @@ class ListRecord:
     def _next(self) -> str:
         left, end = self.n_calls - self.n_reported, self.window_ends
         match self.stage:
-            case Stage.MADE if self.last_day is not None and self.today > self.last_day:
-                return f"Revise or withdraw it: its last call was planned for {self.last_day}, and nobody exported it."
+            case (Stage.MADE | Stage.EXPORTED) as stage if self._is_past:
+                return _OVERDUE[stage].format(self.n_calls, self.last_day)
             case Stage.MADE:
                 return f"Export its {self.n_calls:,} calls{_until(self.last_day)}."
             case Stage.EXPORTED:

@@ -109,10 +109,9 @@ class Lift:
 def measured_lift(groups: Groups, spent_eur: float) -> Lift:
     """Compare the called with the held-out customers; `spent_eur` is the cost of the calls of the called.
 
-    Newcombe's hybrid score interval of the difference of two rates (1998, method 10) at the effective sizes of the
-    weights. In EUR the weights are the values: the rate without a call among the called is that of the held out, valued
-    as the called are. Whether there is a number depends on sizes and predictions alone, never on outcomes, so numbers
-    are not selected by luck (ADR 0039).
+    The intervals count the effective sizes of the weights. In EUR the weights are the values: the rate without a call
+    among the called is that of the held out, valued as the called are. Whether there is a number depends on sizes and
+    predictions alone, never on outcomes, so numbers are not selected by luck (ADR 0039).
     """
     held_out, is_subscribed = groups.is_held_out, groups.is_subscribed
     called = ~held_out

@@ -19,7 +19,11 @@ CASES = [
     ({"last_day": None, "today": LATER}, Stage.MADE, "Export its 10 calls."),
     ({"subscriptions_until": END}, Stage.MADE, "Export its 10 calls by"),
     ({"is_exported": True}, Stage.EXPORTED, "Call its 10 contacts by 2010-11-20 and report"),
-    ({"is_exported": True, "today": LATER}, Stage.EXPORTED, "Call its 10 contacts"),
+    (
+        {"is_exported": True, "today": LATER},
+        Stage.EXPORTED,
+        "of its 10 calls, the last planned for 2010-11-20;",
+    ),
     ({"is_exported": True, "n_reported": 4}, Stage.BEING_CALLED, "Call the other 6 of 10 contacts by 2010-11-20."),
     ({"n_reported": 4}, Stage.BEING_CALLED, "Call the other 6"),
     ({"n_reported": 4, "today": LATER}, Stage.OUTCOMES_ARRIVING, "Report what came of 6 calls. Deliver"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bank_assets.core.economics.calling_hours import WEEK
+from bank_assets.core.economics.contact_policy import ContactPolicy
 from bank_assets.ledger import campaigns, events
 from bank_assets.ledger.campaign_models import dispositions, list_rows
 from bank_assets.ledger.engine import writing
@@ -173,12 +174,24 @@ def test_a_list_states_its_calling_hours(client):
     for change, expected in (
         ({}, "09:00 to 20:00, every day, in Europe/Lisbon; the file states them for each call"),
         (
-            {"days": ["mon", "tue"], "column": "region"},
-            "mon, tue, in Europe/Lisbon, or the zone of the customer's region;",
+            {"days": ["tue", "mon"], "column": "home_region"},
+            "Mon, Tue, in Europe/Lisbon, or in the zone of the customer's home region;",
         ),
+        ({"days": WEEK[:5]}, "09:00 to 20:00, Mon to Fri, in Europe/Lisbon;"),
     ):
         under = replace(kept, request={**kept.request, "contact_policy": {"hours": {**hours, **change}}})
         assert expected in dict(settings_shown(under))["Calling hours"]
+
+
+def test_a_list_states_its_contact_policy(client):
+    kept = campaigns.get_list(client.app.state.services.ledger, made(client))
+    assert dict(settings_shown(kept))["Contact policy"] == "one open list for each customer"
+    policy = ContactPolicy(3, 30, 90, 365, one_open_list=False).to_dict()
+    under = replace(kept, request={**kept.request, "contact_policy": policy})
+    assert dict(settings_shown(under))["Contact policy"] == (
+        "at most 3 contacts in 30 days, 90 days without a call after a refusal, "
+        "365 days without a call after a subscription"
+    )
 
 
 def planned_form(client, **settings):

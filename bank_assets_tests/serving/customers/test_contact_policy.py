@@ -86,9 +86,10 @@ def test_two_lists_call_the_customers_that_they_share_once(client, payload):
     page = soup_of(client.get(f"{autumn}/left-out")).select_one("[data-testid=left-out]").text
     assert "k-1: objected to direct marketing" in page
     assert sorted(row["contact_id"] for row in calls(client, autumn)) == AUTUMN[1:]
-    shown = client.get("/customers", params={"id": "k-4"}).text
-    assert "autumn.csv" in shown
-    assert "branch_lisbon.csv" in shown
+    shown = soup_of(client.get("/customers", params={"id": "k-4"})).select_one("[data-testid=customer]")
+    assert "autumn.csv" in shown.text
+    assert "branch_lisbon.csv" in shown.text
+    assert not shown.select(".notice a"), "it would lead to this page"
 
 
 @pytest.mark.parametrize("serving_settings", [{"contact_policy": ContactPolicy(at_most=1, in_days=30)}], indirect=True)
@@ -113,6 +114,29 @@ def test_the_page_of_a_customer_names_the_list_that_may_call(client, payload):
     (notice,) = notices_of(answer)
     assert notice.title == "On a call list"
     assert "autumn.csv for 2010-11-22. No other call is allowed: is on another open list." in notice.text
+
+
+def test_predict_says_what_else_is_known_about_the_customer(client, payload):
+    """A decision before, and the open lists that call or hold out the customer."""
+    key = upload(client, payload, "autumn.csv", [f"k-{n}" for n in range(40)])
+    location = make(client, key, holdout_pct="50")
+    held_out = csv.DictReader(io.StringIO(client.get(f"{location}/holdout.csv").text))
+    whose = {
+        "called": calls(client, location)[0]["contact_id"],
+        "held out": next(held_out)["contact_id"],
+        "new": "k-99",
+    }
+
+    def notices(name):
+        row = {**payload, "contact_id": whose[name], "contact_date": "2010-11-22"}
+        made = client.post("/api/v1/predictions", json=row).json()["id"]
+        found = soup_of(client.get(f"/predict/{made}")).select("[data-testid=decision] .notice")
+        return {one.select_one(".name").text: one.text for one in found if one.select_one(".name")}
+
+    assert "autumn.csv for 2010-11-22" in notices("called")["On a call list"]
+    assert "A call would spoil the comparison of autumn.csv" in notices("held out")["Held out"]
+    assert "Decided before" not in notices("new")
+    assert " by local: " in notices("new")["Decided before"]
 
 
 def test_a_revision_from_another_file_may_call_the_customers_of_the_list_that_it_replaces(client, payload):

@@ -116,6 +116,8 @@ def test_an_admin_takes_an_objection_back_with_a_reason(client, payload):
         == 303
     )
     assert client.get(PATH).json()["total"] == 0
+    told = soup_of(client.get(PAGE)).select("[data-testid=taken-back] tbody tr")
+    assert [row.select("td")[-1].text for row in told[:2]] == ["customer called", "wrong person"]
     again = client.post("/api/v1/predictions", json={**payload, "customer_id": "k-9"}).json()
     assert again["reason"] != "suppressed"
 
