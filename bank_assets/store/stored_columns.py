@@ -38,6 +38,7 @@ class StoredColumn:
 
     def __init__(self, files: Sequence[Place], name: str) -> None:
         self._name, self._held = name, (-1, pa.nulls(0))
+        self._open: tuple[Place | None, Any] = (None, None)
         self._groups: list[tuple[Place, int]] = []
         sizes = []
         for file in files:
@@ -62,7 +63,9 @@ class StoredColumn:
     def _group(self, number: int) -> pa.ChunkedArray:
         if self._held[0] != number:
             file, of_file = self._groups[number]
-            self._held = number, open_parquet(file).read_row_group(of_file, columns=[self._name]).column(0)
+            if self._open[0] != file:  # kept open, since a file's footer grows with its groups
+                self._open = file, open_parquet(file)
+            self._held = number, self._open[1].read_row_group(of_file, columns=[self._name]).column(0)
         return self._held[1]
 
 
