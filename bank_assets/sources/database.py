@@ -138,8 +138,9 @@ def _address(settings: Settings) -> URL:
     driver = _DRIVERS.get(address.get_backend_name())
     if driver is None or not settings.source_query:
         raise SourceError(
-            "BANK_SOURCE: expected postgresql://user@host/database, sqlite:///path or duckdb:///path, and a table or "
-            f"query in BANK_SOURCE_QUERY, found {address.get_backend_name()}:// and {settings.source_query!r}; set both."
+            "BANK_SOURCE: expected postgresql://user@host/database, sqlite:///path or duckdb:///path, and a table or a "
+            f"query in BANK_SOURCE_QUERY, found {address.get_backend_name()}:// and {settings.source_query!r}; set "
+            "both."
         )
     if driver != _POSTGRESQL and not Path(address.database or "").is_file():  # SQLite would make an empty one
         raise SourceError(
