@@ -18,7 +18,7 @@ from typing import Final
 from bank_assets.landing.folders import WITHDRAWALS, is_leftover, readable
 from bank_assets.landing.refusals import stored_object
 from bank_assets.landing.register import raw_root
-from bank_assets.store.atomic_files import temporary_beside, write_atomic
+from bank_assets.store.atomic_files import publish, temporary_beside, write_atomic
 from bank_assets.store.lake import DELIVERIES, explained
 from bank_assets.store.places import BucketPath, WarehouseError
 
@@ -75,4 +75,4 @@ def _copy(source: BucketPath, target: Path, changed_at: int) -> None:
         shutil.copyfileobj(stream, copy, _CHUNK_BYTES)
         copy.flush()
         os.utime(temporary, ns=(changed_at, changed_at))
-        temporary.replace(target)
+        publish(copy, temporary, target)  # lasting before the index says that it was fetched
