@@ -35,18 +35,6 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=env bash /build/install.sh 
 FROM tools AS pipeline-packages
 COPY requirements/pipeline.lock /build/
 RUN --mount=type=secret,id=ca --mount=type=secret,id=env bash /build/install.sh pipeline
-# Spark reads object storage (s3a://) with two more jars. They are optional; the builder names the Maven repository and
-# the checksums of trusted files (docs/deployment.md).
-ARG S3A=no
-ARG HADOOP_AWS_SHA256=
-ARG AWS_BUNDLE_VERSION=
-ARG AWS_BUNDLE_SHA256=
-ARG MAVEN=
-COPY deploy/container/s3a_jars.py /build/
-RUN --mount=type=secret,id=ca \
-    if [ "${S3A}" = yes ]; then \
-    /opt/venv/bin/python /build/s3a_jars.py "${MAVEN}" "${HADOOP_AWS_SHA256}" "${AWS_BUNDLE_VERSION}" "${AWS_BUNDLE_SHA256}"; \
-    fi
 
 FROM python AS serving
 ARG REVISION=unknown

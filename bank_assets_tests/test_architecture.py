@@ -73,6 +73,7 @@ def test_importing_the_package_imports_nothing():
     assert {name for name in loaded_by("import bank_assets") if name.startswith("bank_assets.")} == set()
 
 
+@pytest.mark.slow
 def test_the_web_app_loads_neither_dagster_nor_spark_nor_sklearn():
     heavy = {
         "dagster",

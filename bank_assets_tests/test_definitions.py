@@ -20,6 +20,7 @@ def graph():
     return build_defs(settings=Settings(home=Path("/nonexistent-home"))).resolve_asset_graph()
 
 
+@pytest.mark.slow
 def test_definitions_load_with_an_empty_environment_and_touch_nothing(tmp_path):
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     code = (

@@ -36,10 +36,20 @@ def quick(settings):
     return Settings(home=settings.home, ledger_url=settings.ledger_url, settle_seconds=0)
 
 
+_loaded: dict[tuple, dg.ScheduleDefinition] = {}
+
+
+def schedule_of(settings):
+    """The schedule as a code server loads it: once for all nights of a deployment."""
+    deployment = settings.home, settings.timezone, settings.train_nightly
+    if deployment not in _loaded:
+        _loaded[deployment] = build_defs(settings=settings).get_repository_def().get_schedule_def(NAME)
+    return _loaded[deployment]
+
+
 def night(settings, at=NIGHT):
     """Requests of a night, or why there are none."""
-    schedule = build_defs(settings=settings).get_repository_def().get_schedule_def(NAME)
-    tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
+    tick = schedule_of(settings).evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
     return list(tick.run_requests or []), tick.skip_message
 
 
@@ -143,7 +153,7 @@ CHANGES = [
 def test_a_change_of_the_clock_neither_skips_nor_doubles_a_night(quick, contacts, zone, day):
     there = Settings(home=quick.home, ledger_url=quick.ledger_url, settle_seconds=0, timezone=zone)
     land(there, contacts)
-    schedule = build_defs(settings=there).get_repository_def().get_schedule_def(NAME)
+    schedule = schedule_of(there)
     begin = datetime.combine(day - timedelta(days=3), datetime.min.time(), ZoneInfo(zone)) - timedelta(minutes=1)
     ticks = schedule_execution_time_iterator(
         begin.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True

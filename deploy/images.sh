@@ -12,7 +12,6 @@
 #   BANK_IMAGE_STORAGE  buildah's storage folder; default its own
 #   BANK_BUILD_ENV      file of `export NAME=value` lines for the installers, such as UV_INDEX_URL; kept out of layers
 #   SSL_CERT_FILE       certificates that the installers trust, if set; kept out of layers
-#   BANK_BUILD_ARGS     more build arguments: "S3A=yes HADOOP_AWS_SHA256=…"
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,7 +34,6 @@ if [ -z "$engine" ]; then
 fi
 
 arguments=(--build-arg "REVISION=$revision" --build-arg "CREATED=$created")
-for given in ${BANK_BUILD_ARGS:-}; do arguments+=(--build-arg "$given"); done
 if [ -n "${SSL_CERT_FILE:-}" ]; then arguments+=(--secret "id=ca,src=$SSL_CERT_FILE"); fi
 if [ -n "${BANK_BUILD_ENV:-}" ]; then arguments+=(--secret "id=env,src=$BANK_BUILD_ENV"); fi
 

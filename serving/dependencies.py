@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from litestar.di import Provide
 from sqlalchemy import Engine
 
@@ -107,7 +105,7 @@ def personal_data(settings: ServingSettings, ledger: Engine) -> PersonalData:
 def providers(services: Services) -> dict[str, Provide]:
     """Providers by parameter name."""
 
-    def give(value: Any) -> Provide:
-        return Provide(lambda: value, sync_to_thread=False)
+    def give(name: str) -> Provide:
+        return Provide(lambda: getattr(services, name), sync_to_thread=False)
 
-    return {name: give(value) for name, value in vars(services).items()}
+    return {name: give(name) for name in vars(services)}

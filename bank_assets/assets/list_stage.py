@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -61,6 +61,8 @@ def staged_list(store: Warehouse, name: str) -> Iterator[StagedList]:
             yield StagedList(snapshot, root, folder, root / "_parts", target)
         finally:
             shutil.rmtree(root / "_parts" if root == target else root, ignore_errors=True)
+            with suppress(OSError):  # another list may lie beside it
+                (store.home / "list_parts").rmdir()
 
 
 def readable_list(

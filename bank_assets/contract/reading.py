@@ -190,20 +190,23 @@ class TextRow:
     fault: tuple[str, str] | None  # code and message if the fields cannot be told apart, else None
 
 
+def read_lines(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[tuple[int, bytes]]]:
+    """The head of a file, and an iterator over the numbers and bytes of the lines that are rows."""
+    lines = _lines(stream)
+    first = list(itertools.islice(lines, 2))
+    head, numbered = read_head(first, encoding), enumerate(itertools.chain(first, lines), start=1)
+    return head, (one for one in numbered if one[0] > head.line and not is_blank(one[1]))
+
+
 def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]]:
-    """The head of a file, and an iterator over its non-blank rows; `encoding` is what `encoding_of` found."""
-    numbered = enumerate(_lines(stream), start=1)
-    first = list(itertools.islice(numbered, 2))
-    head = read_head([line for _, line in first], encoding)
+    """The head of a file, and an iterator over its rows; `encoding` is what `encoding_of` found."""
+    head, lines = read_lines(stream, encoding)
 
-    def rows() -> Iterator[TextRow]:
-        for number, line in itertools.chain(first, numbered):
-            if number > head.line and not is_blank(line):
-                text = line.decode(codec_of(encoding), "replace")
-                fault = line_fault(text, head.delimiter, len(head.columns))
-                yield TextRow(number, split_fields(text, head.delimiter), fault)
+    def row(number: int, line: bytes) -> TextRow:
+        text = line.decode(codec_of(encoding), "replace")
+        return TextRow(number, split_fields(text, head.delimiter), line_fault(text, head.delimiter, len(head.columns)))
 
-    return head, rows()
+    return head, itertools.starmap(row, lines)
 
 
 def codec_of(encoding: str) -> str:

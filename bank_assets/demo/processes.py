@@ -157,18 +157,39 @@ def _members(leader: int) -> list[psutil.Process]:
     return list(found)
 
 
+def _running_after(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait for the end of processes; returns those that still run after some seconds.
+
+    A zombie has ended. It stays until its parent collects it, which the first process of a container may do late or
+    never.
+    """
+    deadline = time.monotonic() + seconds
+    while left := [one for one in processes if _runs(one)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def stop_group(leader: int, seconds: float = STOP_SECONDS) -> None:
     """Interrupt a group's leader and wait for it; then terminate and finally kill what is left of the group."""
     members = _members(leader)
     with contextlib.suppress(ProcessLookupError):
         os.kill(leader, signal.SIGINT)  # as Ctrl-C: dagster and uvicorn shut down cleanly
-    psutil.wait_procs([one for one in members if one.pid == leader], timeout=seconds)
+    _running_after([one for one in members if one.pid == leader], seconds)
     left = list({*members, *_members(leader)})
     for send in (psutil.Process.terminate, psutil.Process.kill):
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 send(process)
-        _, left = psutil.wait_procs(left, timeout=LEFT_SECONDS)
+        left = _running_after(left, LEFT_SECONDS)
 
 
 class _Left(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from bank_assets.landing.contract_in_use import check_contract, record_contract
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.folders import WITHDRAWALS, Found, look, readable
 from bank_assets.landing.formats import DeliveryUnreadable, content_of
-from bank_assets.landing.from_bucket import fetch, forget
+from bank_assets.landing.from_bucket import Fetched, fetch, forget
 from bank_assets.landing.header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
 from bank_assets.landing.raw_objects import RawObjects, in_lake
 from bank_assets.landing.refusals import left_files, left_reason, remember_left, set_aside, stored_object
@@ -35,7 +35,7 @@ from bank_assets.landing.register import (
     withdrawals,
 )
 from bank_assets.landing.withdrawals import read_withdrawals
-from bank_assets.store.atomic_files import remove_leftovers, temporary_beside, write_atomic
+from bank_assets.store.atomic_files import remove_abandoned, remove_leftovers, temporary_beside, write_atomic
 from bank_assets.store.lake_of_home import check_lake
 from bank_assets.store.locks import locked
 from bank_assets.store.places import BucketPath, Place, place_of
@@ -250,18 +250,22 @@ def register_deliveries(
         check_lake(warehouse, objects.lake)
         check_contract(warehouse, contract)
         remove_leftovers(raw_root(warehouse) / "objects")
+        for kind in (*kinds, WITHDRAWALS):
+            remove_abandoned(landing / kind, now.timestamp())
         scan, committed = _Scan(landing, objects, contract, now), time.monotonic()
         try:
             source = place_of(bucket)
-            fetched = fetch(source, landing, warehouse, kinds, now) if isinstance(source, BucketPath) else set()
-            for found in look(landing, kinds):
-                scan.take(found, 0 if found.key in fetched else settle_seconds)
+            fetched = Fetched(set(), [])
+            if isinstance(source, BucketPath):
+                fetched = fetch(source, landing, warehouse, kinds, now)
+            for found in [*fetched.left, *look(landing, kinds)]:
+                scan.take(found, 0 if found.key in fetched.there else settle_seconds)
                 if time.monotonic() - committed > _COMMIT_SECONDS:
                     scan.commit()
                     committed = time.monotonic()
         finally:
             scan.commit()
         scan.finish(kinds)
-        forget(landing, fetched, [*(one.key for one in scan.found.new), *scan.found.unchanged])
+        forget(landing, fetched.there, [*(one.key for one in scan.found.new), *scan.found.unchanged])
         record_contract(warehouse, contract)
     return scan.found

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, by temporary file, fsync and rename; standard library only.
 
-A killed process leaves at most a dotfile ending in `.tmp`, which readers ignore and `remove_leftovers` deletes.
+A killed process leaves at most a dotfile ending in `.tmp`, which readers ignore; `remove_leftovers` deletes it, and
+`remove_abandoned` where others may be writing.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from bank_assets.contract.reading import Readable
+
+_TOKEN_BYTES: Final = 4
+_TEMPORARY: Final = f".*.{'[0-9a-f]' * 2 * _TOKEN_BYTES}.tmp"
+_ABANDONED_SECONDS: Final = 86_400.0
 
 
 def sha256_of(path: Readable) -> str:
@@ -45,7 +50,7 @@ def temporary_beside(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """Open a temporary file beside `path`, creating the folder; it is removed unless the caller renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Random, because runs in containers share the home and all have process id 1.
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp"
     try:
         with temporary.open("wb") as stream:
             yield stream, temporary
@@ -65,6 +70,17 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of killed writers; nobody else may be writing to the folder."""
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path, now: float) -> None:
+    """Remove those that nobody has written to for a day before `now`, in seconds; what may not be removed stays.
+
+    Senders have temporary files of their own, so only names that `temporary_beside` makes count.
+    """
+    for leftover in folder.glob(_TEMPORARY):
+        with suppress(OSError):
+            if leftover.stat().st_mtime < now - _ABANDONED_SECONDS:
+                leftover.unlink()
 
 
 @contextmanager

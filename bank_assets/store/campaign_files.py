@@ -19,7 +19,8 @@ from typing import IO, Final
 from urllib.parse import quote, unquote
 
 from bank_assets.contract.values import escaped
-from bank_assets.store.atomic_files import publish, publish_if_changed, temporary_beside
+from bank_assets.store.atomic_files import publish, publish_if_changed, remove_abandoned, temporary_beside
+from bank_assets.store.locks import locked
 
 FOLDER: Final = "campaigns"  # folder of delivered files, in the landing folder
 UPLOADS: Final = "uploads"  # folder of the web app
@@ -100,7 +101,7 @@ class CampaignFiles:
     def keep(self, name: str, content: IO[bytes], check: Callable[[Path, str], object]) -> CampaignFile:
         """Store an upload unless `check`, which reads the temporary file under the name of the list, raises."""
         digest = _digest_of(content)
-        self._uploaded.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_folder()
         self._forget_old()
         kept = _upload(self._uploaded / f"{digest[:_DIGEST_CHARACTERS]}-{_quoted(name)}")
         with temporary_beside(kept.path) as (stream, temporary):
@@ -113,11 +114,13 @@ class CampaignFiles:
     def deliver(self, landing: Path, name: str, content: IO[bytes]) -> str:
         """Put an upload among the delivered files and return its name; a list of another content keeps its own.
 
-        A list that came by way of a bucket does not lie in the landing folder any more.
+        A list that came by way of a bucket does not lie in the landing folder any more. Uploads of one name that
+        arrive together are delivered one after the other.
         """
         path = landing / FOLDER / unquote(_quoted(name))
         path = path.with_name(f"{path.stem}.csv")
-        with temporary_beside(path) as (stream, temporary):
+        self._make_folder()
+        with locked(self._uploaded / ".lock"), temporary_beside(path) as (stream, temporary):
             shutil.copyfileobj(content, stream)
             stream.flush()
             named = [one for one in (path, self._delivered().get(path.name)) if one is not None and one.exists()]
@@ -126,7 +129,11 @@ class CampaignFiles:
             publish_if_changed(stream, temporary, path)
         return path.name
 
+    def _make_folder(self) -> None:
+        self._uploaded.mkdir(parents=True, exist_ok=True, mode=0o700)
+
     def _forget_old(self) -> None:
+        remove_abandoned(self._uploaded, time.time())
         oldest = time.time() - KEPT_DAYS * 86_400
         for at, path in self._uploads():
             if at < oldest:

@@ -8,9 +8,8 @@ keeps eight bytes a contact while it runs, and afterwards only what it found.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -106,6 +105,7 @@ def _values(column: pa.ChunkedArray) -> Any:
 
 def contact_days(warehouse: Warehouse, months: Sequence[str]) -> DayArray:
     """Days with contacts of some months, sorted and distinct; a contact that was moved has only its last day."""
+    warehouse = warehouse.pinned()
     superseded, found = _connected(warehouse, months).superseded, [np.array([], "datetime64[D]")]
     for month in _stored(warehouse, months):
         dates = days_of(warehouse.read(CONTACTS, [month], ["contact_date"]).column("contact_date"))
@@ -123,8 +123,9 @@ def contact_months(
     """The contacts of some months, ascending, each with its last arrival among them and its latest outcome.
 
     With `only`, those of these months among them. With `as_of`, outcomes are those that were usable on that day, even
-    if they were corrected since.
+    if they were corrected since. All are read as they are at the start, whatever other runs commit meanwhile.
     """
+    warehouse = warehouse.pinned()
     wanted = _stored(warehouse, months if only is None else only)
     if not wanted:  # or what connects no months would be every report
         return
@@ -166,6 +167,16 @@ def _latest(
     return arrived, outcome, corrected, called_by
 
 
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What `_connect` reads; equal ones have the same content."""
+
+    root: str
+    months: tuple[str, ...]
+    digests: tuple[Any, ...]
+    warehouse: Warehouse = field(compare=False)  # a pinned one, or the rows would not be those of the digests
+
+
 class _Connected(NamedTuple):
     """What connects months: rows of each month that arrived again later, and reports outside their contact's month."""
 
@@ -175,13 +186,13 @@ class _Connected(NamedTuple):
 
 def _connected(warehouse: Warehouse, months: Sequence[str]) -> _Connected:
     tables = (CONTACTS, *OUTCOME_TABLES)
-    made_from = tuple(tuple(warehouse.digests(table).items()) for table in tables)
-    return _connect(str(warehouse.root), warehouse.home, tuple(_stored(warehouse, months)), made_from)
+    digests = tuple(tuple(warehouse.digests(table).items()) for table in tables)
+    return _connect(_Inputs(str(warehouse.root), tuple(_stored(warehouse, months)), digests, warehouse))
 
 
 @lru_cache(maxsize=2)  # a run asks for it in several stages
-def _connect(root: str, home: Path, months: tuple[str, ...], made_from: tuple[Any, ...]) -> _Connected:  # noqa: ARG001
-    warehouse = Warehouse(root, home)
+def _connect(stored: _Inputs) -> _Connected:
+    warehouse, months = stored.warehouse, stored.months
     strays, hashes = [_reports(warehouse, OUTCOME_TABLES[0], "")], []
     for month in months:
         ids = warehouse.read(CONTACTS, [month], ["contact_id"]).column("contact_id")

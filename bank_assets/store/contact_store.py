@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.errors import ContractError
 from bank_assets.core.arrays import DayArray, FloatArray, records_joined
 from bank_assets.core.economics.suppression import CUSTOMER_ID, persons_of
 from bank_assets.core.features.as_of import OutcomeHistory, PlanSums
@@ -44,7 +45,7 @@ class ContactStore:
     """Reads contacts, their outcomes and what these teach under a feedback of `core.features.feedback.FEEDBACKS`."""
 
     def __init__(self, warehouse: Warehouse, contract: Contract, feedback: str = FULL) -> None:
-        self._warehouse = warehouse
+        self._warehouse = warehouse.pinned()  # weights, scores and contacts are joined by row
         self.contract = contract
         self._designs = ListDesigns(warehouse.home, feedback)
         self._weighed = lru_cache(maxsize=1)(self._weigh)
@@ -110,8 +111,11 @@ class ContactStore:
         """Contacts with a column of their stored scores, and with some payload columns by their delivered names.
 
         Rows are as in `read`, those of large days merged (`core.features.score_bins`).
+
+        Raises:
+            ContractError: the contract has no such column.
         """
-        tables = [self.contract.by_source[name].table for name in columns]
+        tables = self._tables_of(columns)
         parts, learned, corrected = [], 0, [np.datetime64("NaT", "D")]
         for one in self.by_month(months, tables, as_of):
             parts.append(merged(self.scored(one, month_scores(self._warehouse, one, score)), apart))
@@ -155,6 +159,15 @@ class ContactStore:
     def days(self, months: Sequence[str]) -> DayArray:
         """Days with contacts of some months, sorted and distinct; a contact that was moved has only its last day."""
         return contact_days(self._warehouse, months)
+
+    def _tables_of(self, columns: Sequence[str]) -> list[str]:
+        """Columns of the table, by their delivered names."""
+        if unknown := [name for name in columns if name not in self.contract.by_source]:
+            raise ContractError(
+                f"amounts by column: expected columns of the contract ({', '.join(self.contract.by_source)}), found "
+                f"{', '.join(unknown)}; name one of these columns, or state the same amount for everybody."
+            )
+        return [self.contract.by_source[name].table for name in columns]
 
     @property
     def payload(self) -> list[str]:

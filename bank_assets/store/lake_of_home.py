@@ -26,7 +26,7 @@ class LakeError(WarehouseError):
 
 class _Identity(NamedTuple):
     id: str
-    address: str
+    address: str  # "" in the home until its lake has the identifier, too
 
 
 def check_lake(warehouse: Path, lake: str | Place) -> None:
@@ -37,7 +37,7 @@ def check_lake(warehouse: Path, lake: str | Place) -> None:
         WarehouseError: it cannot be reached.
     """
     place, record = place_of(lake), warehouse / "raw" / NAME
-    if _read(record) is not None:
+    if (ours := _read(record)) and ours.address:
         _compare(warehouse, place, record)
     elif place != warehouse:
         with locked(record.with_name(".lake.lock")):  # processes that start together make one identifier
@@ -48,8 +48,9 @@ def _compare(warehouse: Path, place: Place, record: Path) -> None:
     ours = _read(record)
     with explained(place, f"read {NAME}"):
         found = _read(place / NAME)
+    has_lake = ours is not None and ours.address != ""
     to_do = f"set BANK_LAKE to it; if it is lost, remove {record} and make the tables again from the deliveries"
-    if ours and found is None:
+    if ours and has_lake and found is None:
         raise LakeError(
             f"{place}: expected the lake of this home, which was at {ours.address}, found no {NAME} there: it is not "
             f"mounted, empty or another place. Mount it, copy the whole lake there, or {to_do}."
@@ -60,13 +61,15 @@ def _compare(warehouse: Path, place: Place, record: Path) -> None:
             f"each other's tables. Give each its own folder or prefix; if this home takes the other's place, "
             f"remove {place / NAME}."
         )
-    if ours is None and (warehouse / "raw" / "manifest.jsonl").is_file() and not (place / "raw" / "objects").is_dir():
+    if not has_lake and (warehouse / "raw" / "manifest.jsonl").is_file() and not (place / "raw" / "objects").is_dir():
         raise LakeError(
             f"{place}: expected the tables and the delivered text of this home, found none; they are in {warehouse}. "
             f"Stop the processes, copy that folder there, and start again, or unset BANK_LAKE."
         )
     identity = _Identity(ours.id if ours else uuid.uuid4().hex, str(place))
     if found is None:
+        # If this process is killed after the lake's write, the next one knows by this that the lake is ours.
+        _write(record, identity._replace(address=""))
         with explained(place, f"write {NAME}"):
             _write(place / NAME, identity)
     if ours != identity:

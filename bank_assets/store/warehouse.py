@@ -13,6 +13,7 @@ the state is written leaves the former content to us, and the next run makes exa
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,13 +55,27 @@ class Warehouse:
         self.home = home or Path(self.root)  # type: ignore[arg-type]  # a bucket is no folder: it needs a home
         self._state = TableState(self.root)
         self._tables: dict[str, KeyedDelta] = {STATE: self._state.delta}
+        self._pinned: dict[str, dict[str, Entry]] | None = None
 
     # reading
 
+    def pinned(self) -> "Warehouse":
+        """The same tables for reading, each as it is when it is first read, whatever is committed later."""
+        if self._pinned is not None:
+            return self
+        view = copy(self)
+        view._pinned = {}  # noqa: SLF001  it is one of ours
+        return view
+
     def manifest(self, table: str) -> dict[str, Entry]:
         """Entries of a table by key, in key order; empty if the table was never written."""
+        if self._pinned is not None and table in self._pinned:
+            return dict(self._pinned[table])
         self._table(table)
-        return self._state.entries(table)
+        entries = self._state.entries(table)
+        if self._pinned is not None:
+            self._pinned[table] = entries
+        return dict(entries)
 
     def entry(self, table: str, key: str) -> Entry | None:
         """The entry of one key, or None."""

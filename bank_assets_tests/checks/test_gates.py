@@ -15,7 +15,7 @@ from bank_assets.checks import (
 )
 from bank_assets.landing.register import object_path, raw_root
 from bank_assets.settings import Settings
-from bank_assets.store.warehouse import StagedEntry
+from bank_assets.store.warehouse import StagedEntry, Warehouse
 from bank_assets_tests.checks.checked import counts, green, put, red
 
 
@@ -129,6 +129,24 @@ def test_an_outcome_without_contact_is_hinted(warehouse):
     result = tables.outcomes_belong_to_contacts(warehouse)
     red(result, dg.AssetCheckSeverity.WARN)
     assert (result.metadata["unknown"].value, result.metadata["spelled_alike"].value) == (2, 1)
+
+
+def test_identifiers_are_read_month_by_month(warehouse, monkeypatch):
+    for month in ("2008-05", "2008-06"):
+        put(warehouse, "contacts", month, {"contact_id": [month]}, counts(1))
+        put(warehouse, "outcomes", month, {"contact_id": [month]}, counts(1))
+    read, asked = Warehouse.read, []
+    monkeypatch.setattr(
+        Warehouse, "read", lambda self, table, months, *a: asked.append(months) or read(self, table, months, *a)
+    )
+    for check in (
+        tables.contact_ids_are_unique_in_a_month,
+        tables.contact_ids_differ_in_more_than_spelling,
+        tables.contacts_are_delivered_in_one_month,
+        tables.outcomes_belong_to_contacts,
+    ):
+        green(check(warehouse))
+    assert {len(months) for months in asked} == {1}
 
 
 def gate(warehouse, *, passed, errors=(), warnings=()):

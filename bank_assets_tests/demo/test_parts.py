@@ -22,8 +22,9 @@ from bank_assets.contract.uci import UCI
 from bank_assets.demo.client import AskingClient
 from bank_assets.demo.deliveries import DemoSender, parse_step, plan_steps
 from bank_assets.demo.pages import MadeList
-from bank_assets.demo.processes import DemoError, Processes, free_port, identity, stop_leftovers
+from bank_assets.demo.processes import DemoError, Processes, _running_after, free_port, identity, stop_leftovers
 from bank_assets.sources.source import resolve_source
+from bank_assets_tests.world.waiting import wait_until
 
 
 @pytest.mark.parametrize(("text", "days"), [("month", 0), ("7", 7), ("14 days", 14), ("1d", 1)])
@@ -134,6 +135,15 @@ def test_stopping_a_process_stops_what_it_started(tmp_path):
     processes.stop()
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
     assert not (tmp_path / "record.json").exists()
+
+
+def test_a_process_that_nobody_collects_has_ended():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        here = psutil.Process(process.pid)
+        wait_until(lambda: here.status() == psutil.STATUS_ZOMBIE)
+        assert _running_after([here], 0.0) == []
+    assert _running_after([here], 0.0) == []
+    assert _running_after([psutil.Process()], 0.0) == [psutil.Process()]
 
 
 def test_what_a_killed_demo_left_is_stopped_by_the_next(tmp_path):

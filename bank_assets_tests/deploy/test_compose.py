@@ -96,6 +96,7 @@ def test_a_proxy_that_lets_through_is_named(old, new, what):
     assert found[0].startswith(what)
 
 
+@pytest.mark.slow
 def test_the_file_is_valid_by_compose_s_own_schema(tmp_path):
     command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.compose-spec"]
     subprocess.run([*command, str(ROOT / "compose.yaml")], check=True, capture_output=True, timeout=60)
@@ -154,6 +155,30 @@ def test_secrets_are_files_that_are_made_and_no_value_is_in_the_file(tmp_path):
 def test_only_mlflow_and_the_preparation_hold_the_storage_s_keys():
     holders = {name for name, one in compose()["services"].items() if "storage_secret" in one.get("secrets", [])}
     assert holders == {"mlflow", "migrate"}
+
+
+def test_a_lake_or_deliveries_in_a_bucket_are_reached_by_those_who_read_them_and_by_nobody_else():
+    given = {
+        "BANK_LAKE": "s3://bank/lake",
+        "AWS_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9000",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "token",
+    }
+    services = compose(**given)["services"]
+    holders = {name for name, one in services.items() if one["environment"].get("AWS_SECRET_ACCESS_KEY") == "secret"}
+    assert holders == {"code", "spark-worker"}
+    for name in holders:
+        assert {key: services[name]["environment"].get(key) for key in given if key != "BANK_LAKE"} == {
+            key: value for key, value in given.items() if key != "BANK_LAKE"
+        }
+        assert "outside" in services[name]["networks"], "a bucket is not among the services"
+    assert services["code"]["environment"]["BANK_LAKE"] == given["BANK_LAKE"]
+    plain = compose()["services"]["code"]["environment"]
+    assert not [key for key in plain if key.startswith("AWS_")], "an empty one would be taken for an address"
+    files = compose(AWS_SECRET_ACCESS_KEY_FILE="/run/secrets/lake_secret")["services"]["code"]["environment"]
+    assert files["AWS_SECRET_ACCESS_KEY_FILE"] == "/run/secrets/lake_secret"
 
 
 def test_secrets_are_made_once_private_and_hashed(tmp_path):

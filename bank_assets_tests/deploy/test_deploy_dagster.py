@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ def test_production_needs_its_database(tmp_path, monkeypatch):
         dg.DagsterInstance.from_config(str(tmp_path)).get_runs(limit=1)
 
 
+@pytest.mark.slow
 def test_opening_a_home_keeps_an_instance_with_its_own_storage(settings):
     from bank_assets.resources.instance import open_instance
 

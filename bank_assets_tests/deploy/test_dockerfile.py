@@ -1,6 +1,5 @@
 """The Dockerfile and the content of the images, as far as tests without a build can check them."""
 
-import hashlib
 import http.server
 import os
 import re
@@ -8,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -21,13 +19,6 @@ TEXT = (ROOT / "Dockerfile").read_text()
 def stage(name: str) -> str:
     """The instructions of one stage."""
     return next(part for part in re.split(r"^FROM ", TEXT, flags=re.MULTILINE) if f" AS {name}\n" in part)
-
-
-def load(name: str):
-    spec = spec_from_file_location(name, CONTAINER / f"{name}.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def hadolint(file: Path) -> subprocess.CompletedProcess:
@@ -67,6 +58,7 @@ def test_no_package_index_is_written_down():
         assert not re.search(r"pypi\.|--index|--extra-index|simple/", file.read_text()), file
 
 
+@pytest.mark.slow
 def test_the_serving_image_has_every_module_that_serving_imports(tmp_path):
     copies = [
         words.split() for words in re.findall(r"^COPY (?!--)(.+)", stage("serving").replace("\\\n", ""), re.MULTILINE)
@@ -177,17 +169,3 @@ def test_the_health_check_says_what_the_process_answers():
         assert checked("/health", "abc") == 1
         server.shutdown()
     assert checked() == 1, "nothing listens any more"
-
-
-def test_a_jar_is_placed_only_with_the_checksum_that_was_given(tmp_path):
-    jars = load("s3a_jars")
-    content = b"jar"
-    assert jars.verified(content, "a.jar", hashlib.sha256(content).hexdigest()) == content
-    for given in ("", "0" * 64):
-        with pytest.raises(jars.JarError, match=r"a\.jar: expected sha256"):
-            jars.verified(content, "a.jar", given)
-    with pytest.raises(jars.JarError, match="hadoop-client-api"):
-        jars.hadoop_version(tmp_path)
-    import pyspark
-
-    assert re.fullmatch(r"3\.\d+\.\d+", jars.hadoop_version(Path(pyspark.__file__).parent / "jars"))

@@ -202,6 +202,7 @@ def test_the_deployment_of_compose_yaml_decides_behind_its_proxy(deployment, bun
         raise AssertionError(services.says("daemon"))
 
 
+@pytest.mark.slow
 def test_the_proxy_s_file_is_accepted_by_haproxy_and_a_broken_one_is_not(tmp_path):
     make_secrets.make(tmp_path)
     proxy = Proxy(tmp_path, tmp_path / "proxy_users.cfg", tmp_path / "certificate.pem", (free_port(), free_port()))

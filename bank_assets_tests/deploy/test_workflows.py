@@ -61,6 +61,7 @@ def own_faults(text: str) -> list[str]:
     return faults
 
 
+@pytest.mark.slow
 def test_workflows_fit_the_schema_and_a_bad_one_does_not(tmp_path):
     found = schema("github-workflows", *WORKFLOWS)
     assert found.returncode == 0, found.stdout

@@ -7,9 +7,11 @@ import pytest
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.from_bucket import fetch
 from bank_assets.landing.register import withdrawals
-from bank_assets.store.places import WarehouseError, place_of
+from bank_assets.store.places import BucketPath, WarehouseError, place_of
 from bank_assets_tests.landing.landing_home import CONTENT, NOW, UCI, Home
 from bank_assets_tests.world.bucket import new_bucket, served
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,75 @@ def test_an_object_that_may_change_within_its_second_is_fetched_again(bucket, tm
     for now in (written, later, later):
         fetched.append(fetch(bucket, home.landing, home.warehouse, kinds, now))
         (home.landing / "outcomes" / "june.csv").unlink(missing_ok=True)
-    assert fetched == [{"outcomes/june.csv"}, {"outcomes/june.csv"}, set()]
+    assert [one.there for one in fetched] == [{"outcomes/june.csv"}, {"outcomes/june.csv"}, set()]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "AWS Error ACCESS_DENIED during GetObject operation",
+        "AWS Error NETWORK_CONNECTION during GetObject operation: curlCode: 18, Transferred a partial file",
+    ],
+)
+@pytest.mark.parametrize("after_bytes", [0, 10])
+def test_an_object_that_cannot_be_read_is_told_once_and_the_next_one_is_taken(
+    bucket, tmp_path, monkeypatch, fault, after_bytes
+):
+    home, bucket = Home(tmp_path), bucket / tmp_path.name
+    (bucket / "contacts" / "a.csv").write_bytes(CONTENT)
+    (bucket / "contacts" / "b.csv").write_bytes(CONTENT.replace(b"c-1", b"c-2"))
+    whole = BucketPath.open
+
+    def broken(path, mode="rb"):
+        stream = whole(path, mode)
+        if path.name == "a.csv" and mode == "rb":
+            stream.read = failing(stream.read(after_bytes), fault)
+        return stream
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BucketPath, "open", broken)
+        first, told = look(home, bucket), home.alerts()
+        again = look(home, bucket)
+    assert [one.key for one in first.new] == ["contacts/b.csv"]
+    assert f"a.csv: expected an object that the platform may read, found {fault}" in first.refused[0].problem
+    assert (again.refused, again.ignored, home.alerts()) == ([], ["contacts/a.csv"], told)
+    assert len(told) == 1
+    assert not list((home.landing / "contacts").iterdir())
+    assert [one.key for one in look(home, bucket).new] == ["contacts/a.csv"]
+    assert home.alerts() == {}
+
+
+def failing(start, fault):
+    """A `read` that gives what it has, if anything, and fails then."""
+    parts = iter([start] if start else [])
+
+    def read(_size):
+        if (part := next(parts, None)) is None:
+            raise OSError(fault)
+        return part
+
+    return read
+
+
+def test_a_bucket_that_stops_to_answer_ends_the_look_and_blames_no_object(bucket, tmp_path, monkeypatch):
+    home, bucket = Home(tmp_path), bucket / "gone"
+    (bucket / "contacts" / "a.csv").write_bytes(CONTENT)
+
+    def gone(*_args):
+        monkeypatch.setattr(BucketPath, "is_dir", gone)
+        raise OSError("AWS Error NETWORK_CONNECTION during GetObject operation: curlCode: 7")
+
+    monkeypatch.setattr(BucketPath, "open", gone)
+    with pytest.raises(WarehouseError, match="the bucket of deliveries cannot be reached"):
+        look(home, bucket)
+    assert home.alerts() == {}
+
+
+def test_an_object_of_a_name_that_is_too_long_is_told_by_name(bucket, tmp_path):
+    home, bucket = Home(tmp_path), bucket / "long"
+    (bucket / "contacts" / f"{'x' * 201}.csv").write_bytes(CONTENT)
+    assert "expected a name of at most 200 bytes" in look(home, bucket).refused[0].problem
+    assert (look(home, bucket).refused, len(home.alerts())) == ([], 1)
 
 
 def test_a_bucket_that_nobody_made_is_named(bucket, tmp_path):

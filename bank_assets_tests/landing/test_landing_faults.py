@@ -1,12 +1,13 @@
 """Faults while deliveries are registered: a full disk, a kill."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from bank_assets.landing.register import read_manifest
-from bank_assets_tests.landing.landing_home import contact
+from bank_assets_tests.landing.landing_home import NOW, contact
 from bank_assets_tests.world.customers import delimited
 
 
@@ -34,6 +35,18 @@ def test_leftovers_of_a_killed_scan_are_cleared(home):
     (objects / ".a.csv.4711.tmp").write_text("half")
     home.register()
     assert list(objects.iterdir()) == []
+
+
+def test_what_a_killed_copy_left_in_the_landing_folder_is_removed_a_day_later_and_nothing_else(home):
+    written = NOW.timestamp()
+    abandoned, running, of_a_sender = (
+        home.contacts / name for name in (".may.csv.0123abcd.tmp", ".june.csv.4567cdef.tmp", ".july.csv.Xa1b2C.tmp")
+    )
+    for path, age in ((abandoned, 90_000), (running, 80_000), (of_a_sender, 90_000)):
+        path.write_text("half")
+        os.utime(path, (written, written - age))
+    home.register()
+    assert sorted(home.contacts.iterdir()) == sorted([running, of_a_sender])
 
 
 def test_a_kill_between_object_and_manifest_costs_a_repeated_scan_only(home, monkeypatch):

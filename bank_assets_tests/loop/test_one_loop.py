@@ -49,7 +49,11 @@ def contacts():
     return made_contacts(change=jump, days=days)
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["probation", "no_probation"])
+# What differs without probation is the kind of the first model, which core/training/test_challenger.py tests too.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(True, id="probation"), pytest.param(False, id="no_probation", marks=pytest.mark.soak)],
+)
 def probation(request):
     return request.param
 

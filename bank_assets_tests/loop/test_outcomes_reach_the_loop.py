@@ -16,6 +16,8 @@ from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.daemon import InProcessDaemon
 from bank_assets_tests.world.home import land, make_tables, promote
 
+pytestmark = pytest.mark.slow
+
 AS_OF = "2020-02-01"
 
 

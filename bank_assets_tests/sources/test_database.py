@@ -20,7 +20,7 @@ from bank_assets.sources.database import _spelled, pull
 from bank_assets.sources.source import Source, claim_landing, resolve_history, resolve_source
 from bank_assets.sources.uci import SourceError
 from bank_assets_tests.world.customers import DELIVERED, delimited, delivered
-from bank_assets_tests.world.postgres import create_database
+from bank_assets_tests.world.postgres import create_database, kill, restart, running_postgres
 
 AGE, RATE = UCI.by_source["age"], replace(UCI.by_source["age"], kind=ColumnKind.DECIMAL)
 TYPES = {"contact_date": "DATE", "age": "NUMERIC(5, 1)", "balance": "DOUBLE PRECISION"}
@@ -135,32 +135,58 @@ def test_a_pull_that_was_killed_before_it_kept_the_watermark_is_repeated(bank, t
     assert [path.name for path in first.parent.iterdir()] == [first.name]
 
 
+@pytest.fixture(scope="module")
+def own_postgres():
+    """A server for tests that kill it."""
+    with running_postgres() as server:
+        yield server
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("during", "code"), [("_spelled", 1), ("publish_if_changed", 0)])
-def test_a_database_that_goes_away_during_a_pull_costs_and_repeats_nothing(
-    postgres_server, tmp_path, monkeypatch, capsys, during, code
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("during", "code"),
+    [
+        pytest.param("_statement", 1, marks=pytest.mark.soak, id="before the query"),
+        pytest.param("_columns", 1, marks=pytest.mark.soak, id="before the first row"),
+        pytest.param("_spelled", 1, id="in the middle of the result"),
+        pytest.param("publish_if_changed", 0, marks=pytest.mark.soak, id="before the file"),
+        pytest.param("write_atomic", 0, marks=pytest.mark.soak, id="before the watermark"),
+    ],
+)
+def test_a_server_that_is_killed_during_a_pull_costs_and_repeats_nothing(
+    own_postgres, tmp_path, monkeypatch, capsys, caplog, during, code
 ):
-    bank = Bank(create_database(postgres_server), tmp_path / "home")
+    caplog.set_level("DEBUG")
+    bank = Bank(create_database(own_postgres), tmp_path / "home")
+    bank.settings = replace(bank.settings, source_password="s3cret")
     for number in range(6):
         bank.insert(number, f"2010-12-0{number + 1} 10:00:00")
-    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    bank.engine.dispose()
     real = getattr(database, during)
 
-    def end_connections(*arguments):
-        bank.execute(f"SELECT pg_terminate_backend(pid) {others}")
+    def killed(*arguments):
+        monkeypatch.setattr(database, during, real)
+        kill(own_postgres)
         return real(*arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(database, "_BATCH_ROWS", 2)
-        patch.setattr(database, during, end_connections)
-        assert command.run(None, bank.settings) == code
-    assert ("nothing was delivered" in capsys.readouterr().err.replace("\n", " ")) is (code == 1)
-    delivered = list(bank.settings.landing.rglob("*.parquet"))
-    assert len(delivered) == 1 - code
-    assert pull(bank.settings).rows == 6 * code
+    monkeypatch.setattr(database, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(database, during, killed)
+    assert [command.run(None, bank.settings) for _ in range(2)] == [code, 1], "the second one finds no server"
+    told = capsys.readouterr().err
+    for said in ("expected the rows of 'contacts' from postgresql+psycopg://", "nothing was delivered", "pull again"):
+        assert told.count(said) == 1 + code
+    assert "s3cret" not in told + caplog.text
+    restart(own_postgres)
+    bank.insert(6, "2010-12-06 10:00:00")
+    pulled = bank.pulled()
+    assert pulled == [f"c-{number}" for number in range(0 if code else 6, 7)]
     assert bank.pulled() == []
-    (path,) = bank.settings.landing.rglob("*.parquet")
-    assert pq.read_table(path).column("contact_id").to_pylist() == [f"c-{number}" for number in range(6)]
+    files = [pq.read_table(path) for path in bank.settings.landing.rglob("*.parquet")]
+    assert sorted(one for file in files for one in file["contact_id"].to_pylist()) == [
+        f"c-{number}" for number in range(7)
+    ]
+    assert not list(bank.settings.landing.rglob(".*"))
     bank.engine.dispose()
 
 

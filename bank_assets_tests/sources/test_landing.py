@@ -173,6 +173,7 @@ def real_source():
     return Source("file", "UCI bank-full.csv", path=path)
 
 
+@pytest.mark.slow
 def test_the_real_file_lands_as_31_months_less_september_2008(settings, real_source):
     landed = land_source(real_source, settings)
     assert sum(landed.rows.values()) == 45_211

@@ -68,6 +68,7 @@ def test_a_mark_at_the_begin_of_a_block_belongs_to_its_row(text):
     assert fields(text.encode(), raw_file()) == rows
 
 
+@pytest.mark.slow
 def test_arrow_and_the_definition_agree_on_any_text():
     random_ = random.Random(5)
     pieces = ["a", "41", ";", ";", ";", '"', '""', " ", "\t", "é", "\n", "\n", "\r", "\r\n", "x\x00y", "'",

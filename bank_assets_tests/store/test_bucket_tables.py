@@ -13,10 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from bank_assets.assets.list_stage import staged_list
 from bank_assets.store.lake_of_home import LakeError, check_lake
 from bank_assets.store.places import arrow, bucket_store, delta_options, place_of
 from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError
 from bank_assets_tests.world.bucket import new_bucket, served
+
+pytestmark = pytest.mark.slow
 
 TABLE = "contacts"
 REPOSITORY = Path(__file__).parents[2]
@@ -172,3 +175,12 @@ def test_two_pipelines_lose_none_of_each_others_months(lake, tmp_path):
     found = Warehouse(lake, tmp_path)
     assert len(found.manifest(TABLE)) == 8
     assert found.read(TABLE).num_rows == 16
+
+
+def test_a_list_is_scored_on_the_disk_and_leaves_nothing_there(warehouse):
+    with staged_list(warehouse, "april.csv") as staged:
+        staged.folder.mkdir(parents=True)
+        pq.write_table(rows(1), staged.folder / "part-0.parquet")
+        _, (name,) = staged.names([staged.folder / "part-0.parquet"])
+        assert (staged.target / name).is_file()
+    assert list(warehouse.home.iterdir()) == []

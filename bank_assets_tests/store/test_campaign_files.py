@@ -2,9 +2,13 @@
 
 import io
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
+from bank_assets.store import campaign_files
 from bank_assets.store.campaign_files import KEPT_DAYS, CampaignFiles, UnknownCampaignError, campaign_of
 
 
@@ -78,6 +82,32 @@ def test_every_file_is_a_campaign_of_its_own():
     names = ["a.csv", "a.CSV", "a.CSV.csv", "a.zip", "a.zip.csv", "a.csv.gz", "a.csv.csv"]
     assert campaign_of("example.csv") == "example"
     assert len({campaign_of(name) for name in names}) == len(names)
+
+
+def test_uploads_of_one_name_that_arrive_together_are_both_delivered(files, tmp_path, monkeypatch):
+    is_second, publish = threading.Barrier(2), campaign_files.publish_if_changed
+
+    def together(*arguments):
+        with suppress(threading.BrokenBarrierError):
+            is_second.wait(0.2)  # for the other one, if nothing holds it back
+        return publish(*arguments)
+
+    monkeypatch.setattr(campaign_files, "publish_if_changed", together)
+    contents = [b"of one analyst", b"of another"]
+    with ThreadPoolExecutor(2) as uploads:
+        made = [uploads.submit(files.deliver, tmp_path / "landing", "crm.csv", io.BytesIO(one)) for one in contents]
+    folder = tmp_path / "landing" / "campaigns"
+    assert [(folder / one.result()).read_bytes() for one in made] == contents
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_what_a_killed_upload_left_is_removed_a_day_later(files, tmp_path):
+    (tmp_path / "uploads").mkdir()
+    left = tmp_path / "uploads" / f".{'0' * 16}-list.csv.0123abcd.tmp"
+    left.write_bytes(b"customers")
+    os.utime(left, (0, 0))
+    files.keep("new.csv", io.BytesIO(b"2"), lambda *_: None)
+    assert not left.exists()
 
 
 def test_a_delivered_upload_takes_no_name_of_a_list_that_lies_in_a_bucket(files, tmp_path):

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from bank_assets.contract.columns import ColumnKind
+from bank_assets.contract.errors import ContractError
 from bank_assets.contract.uci import UCI
 from bank_assets.store import contact_months
 from bank_assets.store.contact_store import ContactStore, learning_as_of
@@ -168,6 +169,47 @@ def test_last_arrivals_and_reports_are_found_across_months(store, monkeypatch, h
     assert [one.ids.to_pylist() for one in stored.by_month(["2020-01", "2020-02"], only=["2020-01"])] == [["b"]]
     assert stored.read(["2020-01"]).contact_ids.tolist() == ["a", "b"], "a held month moves nobody"
     assert stored.evidence(["2020-01", "2020-02"], "proba").last_correction == np.datetime64("2020-02-10")
+
+
+def test_months_that_another_run_rewrites_meanwhile_are_read_as_they_were(store):
+    months, moved = ["2020-01", "2020-02"], date(2020, 2, 3)
+    store.write("contacts", "2020-01", contacts(("x", 1, CALL)), "f")
+    store.write("contacts", "2020-02", contacts(("a", 1, moved), ("b", 2, moved), ("a", 3, moved)), "f")
+    every = contact_months.contact_months(store, months)
+    assert next(every).ids.to_pylist() == ["x"]
+    store.write("contacts", "2020-02", contacts(("b", 2, moved), ("c", 3, moved)), "g")
+    store.write("outcomes", "2020-02", outcomes(("a", True, moved)), "g")
+    (second,) = every
+    assert second.ids.to_pylist() == ["a", "b"]
+    assert np.isnat(second.arrived_on).all()
+    assert ContactStore(store, UCI).read(months).contact_ids.tolist() == ["x", "b", "c"], "the next reader sees it"
+    stored = ContactStore(store, UCI)
+    assert len(stored.days(months)) == 2
+    store.write("contacts", "2020-02", contacts(("b", 2, CALL)), "h")
+    assert stored.read(months).contact_ids.tolist() == ["x", "b", "c"]
+
+
+def test_what_connects_months_is_that_of_the_months_that_are_read(store, monkeypatch):
+    first, digests = contacts(("b", 2, CALL), ("a", 1, CALL), ("a", 2, CALL)), Warehouse.digests
+    store.write("contacts", "2020-01", first, "f")
+
+    def rewritten(warehouse, table):
+        found = digests(warehouse, table)
+        if table == "contacts":
+            monkeypatch.setattr(Warehouse, "digests", digests)
+            store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("a", 2, CALL), ("b", 2, CALL)), "g")
+        return found
+
+    monkeypatch.setattr(Warehouse, "digests", rewritten)
+    assert ContactStore(store, UCI).read(["2020-01"]).contact_ids.tolist() == ["a", "b"]
+    store.write("contacts", "2020-01", first, "f")  # what was found about the other rows does not hold for these
+    assert ContactStore(store, UCI).read(["2020-01"]).contact_ids.tolist() == ["a", "b"]
+
+
+def test_amounts_by_a_column_that_the_contract_lacks_are_named(store):
+    expected = "amounts by column: expected columns of the contract .*, found wealth; name one"
+    with pytest.raises(ContractError, match=expected):
+        ContactStore(store, UCI).evidence([], "proba", columns=["balance", "wealth"])
 
 
 @pytest.mark.parametrize("table", ["outcomes", "ledger_outcomes"])

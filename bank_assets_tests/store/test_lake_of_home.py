@@ -54,6 +54,37 @@ def test_processes_that_start_together_agree_on_the_first_lake(home, tmp_path, m
     check_lake(home, tmp_path / "lake")
 
 
+@pytest.mark.parametrize("n_writes", [0, 1, 2])
+def test_a_kill_while_the_first_lake_becomes_that_of_the_home_costs_nothing(home, tmp_path, monkeypatch, n_writes):
+    place, write, done = tmp_path / "lake", lake_of_home._write, []
+
+    def killed(target, identity):
+        if len(done) == n_writes:
+            raise KeyboardInterrupt
+        write(target, identity)
+        done.append(target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lake_of_home, "_write", killed)
+        with suppress(KeyboardInterrupt):
+            check_lake(home, place)
+    check_lake(home, home)  # BANK_LAKE may be unset again
+    check_lake(home, place)
+    assert json.loads((place / "lake.json").read_text()) == json.loads((home / "raw/lake.json").read_text())
+    with pytest.raises(LakeError, match="that of another one"):
+        check_lake(tmp_path / "other", place)
+
+
+def test_a_kill_does_not_make_the_lake_of_another_home_ours(home, tmp_path, lake, monkeypatch):
+    second = tmp_path / "second"
+    with monkeypatch.context() as patch:
+        patch.setattr(lake_of_home, "put_whole", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with suppress(KeyboardInterrupt):
+            check_lake(second, tmp_path / "empty")
+    with pytest.raises(LakeError, match="that of another one"):
+        check_lake(second, lake)
+
+
 def test_a_lake_that_is_not_mounted_is_not_an_empty_one(home, lake):
     lake.rename(lake.with_name("elsewhere"))
     for gone in (lake, home):  # the folder is gone, or BANK_LAKE is no longer set

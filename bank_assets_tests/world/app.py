@@ -18,10 +18,10 @@ from bank_assets.core.features.as_of import AsOfState
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import opened_ledger, writing
 from bank_assets.settings import Settings
+from bank_assets_tests.world.built_apps import built_app
 from bank_assets_tests.world.bundles import AS_OF, fitted_bundle
 from bank_assets_tests.world.registry import MemoryRegistry
 from bank_assets_tests.world.waiting import wait_until
-from serving.app import create_app
 from serving.settings import ServingSettings
 
 PAYLOAD = {
@@ -65,8 +65,9 @@ def published(serving_settings, bundle_a) -> AsOfState:
 
 
 @pytest.fixture
-def app(serving_settings, registry, published) -> Litestar:
-    return create_app(serving_settings, registry=registry)
+def app(serving_settings, registry, published) -> Iterator[Litestar]:
+    with built_app(serving_settings, registry) as app:
+        yield app
 
 
 @pytest.fixture
@@ -90,8 +91,10 @@ def open_app(
         prepare(ledger)
     registry = MemoryRegistry({str(number): files for number, (files, _) in enumerate(bundles, start=1)})
     settings = ServingSettings(platform=platform, secret="s" * 64, poll_seconds=0.05, **serving)
-    app = create_app(settings, registry=registry)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+    with (
+        built_app(settings, registry) as app,
+        TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client,
+    ):
         wait_until(lambda: app.state.services.store.champion is not None)
         yield client
 

@@ -43,6 +43,7 @@ from bank_assets.reports.retraining_page import retraining_page
 from bank_assets.settings import Settings
 from bank_assets.simulator.simulator import simulate
 from bank_assets.store.alert_log import AlertLog
+from bank_assets_tests.world.built_apps import built_app
 from bank_assets_tests.world.bundles import make_bundle
 from bank_assets_tests.world.demo_reports import RETRAINING, RUN_SUMMARY, demo_alerts, judge_days
 from bank_assets_tests.world.registry import MemoryRegistry
@@ -248,8 +249,7 @@ def write_reports(reports: Path, fitted: Fitted) -> None:
 @contextmanager
 def open_pages(home: DemoHome) -> Iterator[TestClient]:
     """The app of a home as a browser sees it, with its champion."""
-    app = create_app(home.settings, registry=home.registry)
-    with TestClient(app, base_url="http://127.0.0.1") as client:
+    with built_app(home.settings, home.registry) as app, TestClient(app, base_url="http://127.0.0.1") as client:
         client.headers["accept"] = "text/html"
         store = app.state.services.store
         wait_until(lambda: store.champion or (home.registry.alias is None and store.is_registry_reachable))

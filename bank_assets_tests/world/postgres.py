@@ -64,6 +64,17 @@ def create_database(server: Any, name: str = "", template: str = "template1") ->
     return database_url(server, name)
 
 
+def kill(server: Any) -> None:
+    """SIGKILL to the postmaster and every process of it, as a power cut would."""
+    import psutil
+
+    postmaster = psutil.Process(server.get_pid())
+    family = [postmaster, *postmaster.children(recursive=True)]
+    for process in family:
+        process.kill()
+    psutil.wait_procs(family, timeout=30)
+
+
 def restart(server: Any) -> None:
     """Start a server again that was killed."""
     until_ready(server, server.ensure_postgres_running)

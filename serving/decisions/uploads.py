@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import IO, Final, TypeVar
 
 import msgspec
 
-from bank_assets.contract.reading import Head, TextRow, encoding_of, is_blank, read_rows
+from bank_assets.contract.reading import Head, TextRow, encoding_of, read_lines, read_rows
 from bank_assets.contract.sent_text import SentText
 from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.schemas import PredictionRequest
@@ -17,7 +18,6 @@ from serving.web.problems import FieldError, PayloadError
 
 T = TypeVar("T")
 MAX_ROWS: Final = 100_000
-_PART_BYTES: Final = 1 << 20  # of a line that never ends
 # First bytes of what people upload instead of CSV.
 _OTHER_FORMATS: Final = (
     (b"PK", "an Excel workbook or a ZIP archive; save the sheet as CSV UTF-8"),
@@ -104,13 +104,10 @@ def check_is_text(stream: IO[bytes]) -> None:
 
 def is_longer(stream: IO[bytes]) -> bool:
     """Whether a file has more than `MAX_ROWS` rows below its header; it is read as far as needed, and rewound."""
-    rows = -1
-    for part in iter(lambda: stream.readline(_PART_BYTES), b""):
-        rows += sum(not is_blank(line) for line in part.splitlines())
-        if rows > MAX_ROWS:
-            break
+    _, lines = read_lines(stream, "utf-8")
+    is_more = next(islice(lines, MAX_ROWS, None), None) is not None
     stream.seek(0)
-    return rows > MAX_ROWS
+    return is_more
 
 
 def _check_header(head: Head, payloads: Payloads) -> None:

@@ -49,11 +49,16 @@ class _DailyColumn:
     counts: NDArray[np.int64]
 
     @staticmethod
-    def of(kind: str, raw: pd.Series[Any], days: Any, counts: Any) -> _DailyColumn:
+    def of(kind: str, raw: Any, days: Any, counts: Any) -> _DailyColumn:
         codes, found = pd.factorize(raw, sort=True)  # a missing value has the code -1
         values = np.asarray(found, dtype=np.float64 if kind == NUMERIC else np.str_)
         order = np.argsort(days, kind="stable")
         return _DailyColumn(kind, values, days[order], codes[order].astype(np.int64), counts[order].astype(np.int64))
+
+    def rows_per_day(self) -> tuple[NDArray[np.datetime64], NDArray[np.int64]]:
+        """Days with contacts, and how many there are."""
+        days, firsts = np.unique(self.days, return_index=True)
+        return days, np.add.reduceat(self.counts, firsts) if len(firsts) else self.counts
 
     def of_months(self, months: NDArray[np.datetime64]) -> _DailyColumn:
         kept = np.isin(self.days.astype("datetime64[M]"), months)
@@ -108,14 +113,17 @@ class DailyProfiles:
                 f"profile table: expected columns {list(LONG_COLUMNS)}, {absent} not among {table.column_names}; "
                 f"write it with spark.profile."
             )
-        long = table.select(list(LONG_COLUMNS)).to_pandas(date_as_object=False)
         built = {}
-        for name, part in long.groupby("column", sort=False):
-            kind = kind_of(contract, name, NUMERIC if part["number"].notna().any() else CATEGORICAL)
-            days = part["contact_date"].to_numpy().astype("datetime64[D]")
-            values = part["number" if kind == NUMERIC else "category"]
-            built[name] = _DailyColumn.of(kind, values, days, part["count"].to_numpy())
-        days, rows = _rows_per_day(long)
+        coded = table.column("column").combine_chunks().dictionary_encode()
+        of_row, names = coded.indices.to_numpy(), coded.dictionary.to_pylist()
+        for name in sorted(names):
+            part = table.take(np.flatnonzero(of_row == names.index(name)))  # only one column becomes Python objects
+            numbers = part.column("number").to_numpy().astype(np.float64)
+            kind = kind_of(contract, name, CATEGORICAL if np.isnan(numbers).all() else NUMERIC)
+            values = numbers if kind == NUMERIC else part.column("category").to_pandas()
+            days = part.column("contact_date").to_numpy().astype("datetime64[D]")
+            built[name] = _DailyColumn.of(kind, values, days, part.column("count").to_numpy())
+        days, rows = _rows_per_day(built)
         position = {name: index for index, name in enumerate(profiled_columns(contract))}
         ordered = sorted(built, key=lambda name: (position.get(name, len(position)), name))
         return DailyProfiles(days, rows, contract, {name: built[name] for name in ordered})
@@ -188,14 +196,16 @@ def _decay(days: NDArray[np.datetime64], until: np.datetime64, half_life_days: f
     return np.asarray(0.5 ** ((until - days).astype(np.float64) / half_life_days))
 
 
-def _rows_per_day(long: pd.DataFrame) -> tuple[NDArray[np.datetime64], NDArray[np.int64]]:
+def _rows_per_day(columns: Mapping[str, _DailyColumn]) -> tuple[NDArray[np.datetime64], NDArray[np.int64]]:
     """Contacts per day, the same by every column that has the day."""
-    counted = long.pivot_table(index="contact_date", columns="column", values="count", aggfunc="sum")
-    rows = counted[counted.count().idxmax()] if len(counted) else pd.Series(dtype=np.int64)
-    for name in counted:
-        if (counted[name].notna() & (counted[name] != rows)).any():
+    counted = {name: column.rows_per_day() for name, column in columns.items()}
+    empty = np.array([], "datetime64[D]"), np.array([], np.int64)
+    days, rows = max(counted.values(), key=lambda one: len(one[0]), default=empty)
+    for name, (own_days, own_rows) in counted.items():
+        is_shared = np.isin(days, own_days)
+        if is_shared.sum() != len(own_days) or (rows[is_shared] != own_rows).any():
             raise ProfileError(
                 f"{name}: expected the same contacts per day in every column, found others; "
                 f"count missing values too, and do not count a contact twice."
             )
-    return rows.index.to_numpy().astype("datetime64[D]"), rows.to_numpy().astype(np.int64)
+    return days, rows

@@ -82,6 +82,7 @@ def folds_of_the_real_file():
         yield fold, StandardScaler().fit_transform(encoded[train]), data.is_subscribed[train]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folds", [1, pytest.param(None, marks=pytest.mark.soak)])
 def test_the_same_rows_on_folds_of_the_real_file(folds):
     with threadpool_limits(2):

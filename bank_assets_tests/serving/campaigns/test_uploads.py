@@ -135,7 +135,9 @@ def refused(path):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_rows_of_an_upload_are_counted_as_they_are_read(monkeypatch, end):
+@pytest.mark.parametrize("above", [[], ["sep=;"], ['"SEP=;"']])
+def test_rows_of_an_upload_are_counted_as_they_are_read(monkeypatch, end, above):
     monkeypatch.setattr("serving.decisions.uploads.MAX_ROWS", 3)
-    counted = [is_longer(io.BytesIO(end.join(["head", *["row"] * n, "", " "]).encode())) for n in (2, 3, 4)]
-    assert counted == [False, False, True]
+    lines = [*above, "a;b"]
+    texts = [end.join([*lines, *["1;2"] * n, "", " "]).encode() for n in (2, 3, 4)]
+    assert [is_longer(io.BytesIO(text)) for text in texts] == [False, False, True]

@@ -80,6 +80,7 @@ def test_a_file_that_is_no_text_is_refused_by_name(client):
     assert client.get(PATH).json()["objections"] == []
 
 
+@pytest.mark.slow
 def test_a_file_of_ten_megabytes_is_taken_at_the_page_and_too_many_ids_are_refused_with_what_to_do(client):
     padded = "\ufeffCustomer_ID\r\n" + f'"k-1"{" " * 96}\r\n\r\nK-1{" " * 100}\n' * 50_000
     assert "3 added, 0 were on the list already" in uploaded(client, f"{padded}k-2\nk-3".encode()).text

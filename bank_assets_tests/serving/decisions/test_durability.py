@@ -20,7 +20,7 @@ from bank_assets.ledger import chain, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.world.app import PAYLOAD
 from bank_assets_tests.world.bundles import AS_OF
-from bank_assets_tests.world.postgres import restart, running_postgres
+from bank_assets_tests.world.postgres import kill, restart, running_postgres
 from bank_assets_tests.world.registry import MemoryRegistry
 from bank_assets_tests.world.waiting import wait_until
 from serving.champion.champion import ChampionStore
@@ -148,17 +148,6 @@ def postgres():
         yield server
 
 
-def kill_postgres(postgres) -> None:
-    """SIGKILL to the postmaster and every process of it, as a power cut would."""
-    import psutil
-
-    postmaster = psutil.Process(postgres.get_pid())
-    family = [postmaster, *postmaster.children(recursive=True)]
-    for process in family:
-        process.kill()
-    psutil.wait_procs(family, timeout=30)
-
-
 def kill_server_and_database(home, postgres, bundle, kills: int) -> None:
     url = postgres.get_uri()
     publish(url, bundle)
@@ -171,7 +160,7 @@ def kill_server_and_database(home, postgres, bundle, kills: int) -> None:
         is_done, before = threading.Event(), len(acknowledged)
         threads = load(server, acknowledged, refused, is_done)
         wait_until(lambda before=before: len(acknowledged) > before + 60, seconds=60)
-        kill_postgres(postgres)
+        kill(postgres)
         wait_until(lambda: refused, seconds=30)
         restart(postgres)
         after = len(acknowledged)

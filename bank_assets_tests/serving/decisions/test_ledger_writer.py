@@ -88,6 +88,7 @@ def test_a_draft_arrives_as_it_was_sent():
     assert [Draft(*row) for row in msgspec.msgpack.decode(message)] == [sent, sent]
 
 
+@pytest.mark.slow
 def test_groups_that_wait_are_joined(ledger):
     with writer(str(ledger.url)) as (line, _):
         line.connection.sendall(group_frame([draft()]))
@@ -112,6 +113,7 @@ def test_groups_are_joined_up_to_a_limit(ledger):
     assert chain.verify(ledger).n == 5 * n
 
 
+@pytest.mark.slow
 def test_an_error_is_reported_without_values_and_the_writer_continues(ledger):
     with writer(str(ledger.url)) as (line, _):
         with refusing_decisions(ledger):
@@ -133,6 +135,7 @@ def test_an_unknown_error_is_reported_with_its_place_only(ledger, monkeypatch):
     assert "secret" not in said.trace.replace('raise MemoryError("secret")', "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_is_the_app_s_to_order(ledger, signum):
     with writer(str(ledger.url)) as (line, process):
@@ -143,6 +146,7 @@ def test_a_stop_is_the_app_s_to_order(ledger, signum):
         assert line.read() == Written(1)
 
 
+@pytest.mark.slow
 def test_the_transaction_that_runs_when_the_app_dies_is_finished(ledger):
     with writer(str(ledger.url)) as (line, process):
         with writing(ledger):
@@ -153,6 +157,7 @@ def test_the_transaction_that_runs_when_the_app_dies_is_finished(ledger):
     assert (chain.verify(ledger).ok, chain.verify(ledger).n) == (True, 1)
 
 
+@pytest.mark.slow
 def test_the_url_is_not_on_the_command_line(ledger):
     with writer(str(ledger.url)) as (line, process):
         line.connection.sendall(group_frame([draft()]))
