@@ -22,7 +22,7 @@ from bank_assets.core.quality.read_out import ATTRIBUTION_DAYS
 from bank_assets.environment import PREFIX, SettingsError, choice, flag, names, number, read_as, secret_text, whole
 
 # Dagster and MLflow use a path unquoted in the address of a SQLite file, Spark in a list of folders.
-_UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+_UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f\udc80-\udcff]|%[0-9A-Fa-f]{2}")
 _BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._=-]+)*/?")
 _AS_GIVEN: Final = (
     "source", "source_query", "source_watermark", "mlflow_uri", "mlflow_artifacts", "ledger_url", "spark_master",
@@ -59,7 +59,7 @@ class Settings:
         probation: `BANK_PROBATION`, whether the default recipe decides, and is marked, until a first model is promoted.
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
-        learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` and `BANK_LEARNING_EUR`, calls of a list to learn from.
+        learning: `BANK_LEARNING_SHARE`, `BANK_LEARNING_MINIMUM` (a day) and `BANK_LEARNING_EUR`, calls to learn from.
         contact_policy: `BANK_CONTACT_POLICY`, path of a YAML file that says how often and when customers may be called.
         attribution_days: `BANK_ATTRIBUTION_DAYS`, days after the planned day of a call in which a subscription counts.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
@@ -172,11 +172,17 @@ def contract_name(env: Mapping[str, str] = os.environ) -> str:
 
 
 def _home(env: Mapping[str, str], default: Path) -> Path:
-    home = Path(env.get(PREFIX + "HOME", "").strip() or default).expanduser().absolute()
+    text = env.get(PREFIX + "HOME", "").strip()
+    if "://" in text:
+        raise SettingsError(
+            f"{PREFIX}HOME: expected a folder of this machine, found {_hidden(text)!r}; only {PREFIX}LAKE and "
+            f"{PREFIX}LANDING may be in a bucket."
+        )
+    home = Path(text or default).expanduser().absolute()
     if found := _UNUSABLE_IN_HOME.search(str(home)):
         raise SettingsError(
-            f"{PREFIX}HOME: expected a path without '?', ',' and codes like %41, which Dagster, MLflow or Spark would "
-            f"take for another path; found {found[0]!r} in {str(home)!r}. Rename the folder."
+            f"{PREFIX}HOME: expected a path in UTF-8 without '?', ',' and codes like %41, which Dagster, MLflow or "
+            f"Spark would take for another path; found {found[0]!r} in {str(home)!r}. Rename the folder."
         )
     return home
 
@@ -186,9 +192,13 @@ def _place(env: Mapping[str, str], name: str, expected: str, without: str) -> st
     if _BUCKET.fullmatch(text):
         return text.rstrip("/")
     if ":/" in text or (text and "folder" not in expected):
-        found = re.sub(r"/[^/@]*@", "/…@", text)  # a key and its secret stay out of logs
-        raise SettingsError(f"{PREFIX}{name}: expected {expected}, found {found!r}; unset it {without}.")
+        raise SettingsError(f"{PREFIX}{name}: expected {expected}, found {_hidden(text)!r}; unset it {without}.")
     return str(Path(text).expanduser().absolute()) if text else ""
+
+
+def _hidden(address: str) -> str:
+    """An address without the key and its secret, which stay out of logs."""
+    return re.sub(r"/[^/@]*@", "/…@", address)
 
 
 def _zone(env: Mapping[str, str], default: str) -> str:

@@ -100,7 +100,7 @@ def test_the_scorer_needs_numpy_and_onnxruntime_alone():
 HOMES = {
     r"^(Float|Int|Bool|Day)Array\b.*= ": {"bank_assets/core/arrays.py", "bank_assets/contract/column_rules.py"},
     r"^import fcntl|^from fcntl": {"bank_assets/store/locks.py"},
-    r"\.tmp\"|\.part\"|\.partial\"": {"bank_assets/store/atomic_files.py", "bank_assets/landing/folders.py"},
+    r"\.tmp\"|\.part\"|\.partial\"": {"bank_assets/store/atomic_files.py", "bank_assets/landing/formats.py"},
 }
 """What has one home. The contract knows nothing of the core.
 

@@ -109,11 +109,19 @@ def test_a_home_of_any_name_is_one_folder_in_every_address(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [("what?", "'?'"), ("a%41", "'%41'"), ("two\nlines", r"'\\n'"), ("a,b", "','")]
+    ("name", "found"),
+    [("what?", "'?'"), ("a%41", "'%41'"), ("two\nlines", r"'\\n'"), ("a,b", "','"), ("a\udcff", r"'\\udcff'")],
 )
 def test_a_home_that_a_database_address_cannot_hold_is_refused_by_name(name, found):
     with pytest.raises(SettingsError, match=rf"BANK_HOME: expected .* found {found.replace('?', '[?]')} in .* Rename"):
         load_settings({"BANK_HOME": f"/srv/{name}"})
+
+
+@pytest.mark.parametrize("text", ["s3://key:s3cret@bank/home", "file:///srv/bank"])
+def test_a_home_is_a_folder_and_no_address(text):
+    with pytest.raises(SettingsError, match="BANK_HOME: expected a folder of this machine, found") as found:
+        load_settings({"BANK_HOME": text})
+    assert "s3cret" not in str(found.value)
 
 
 @pytest.mark.parametrize("text", ["often", "@hourly", "7 * * *", "7 * * * * *", "a * * * *"])

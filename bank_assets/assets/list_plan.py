@@ -26,6 +26,15 @@ def plan_of(scored: pa.Table, settings: PlanSettings, contract: Contract, list_i
     return plan_calls(rows["contact_id"], rows["probability"], rows, contract, settings, list_id)
 
 
+def exploring_each_day(scored: pa.Table, settings: PlanSettings) -> PlanSettings:
+    """The same settings with the learning budget of a campaign of several days, by the costs that its rows carry."""
+    if not settings.learning.minimum:
+        return settings
+    rows = arrays_of(scored)
+    costed = replace(settings, economics=settings.economics.on_record(rows))
+    return replace(settings, learning=costed.exploring_each_day(rows, rows["contact_date"]).learning)
+
+
 def planned_calls(scored: pa.Table) -> tuple[list[str], Any]:
     """The person behind each contact of a scored campaign, and the day planned for the call."""
     rows = arrays_of(scored)

@@ -15,7 +15,15 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
-from bank_assets.assets.list_plan import LISTED_SCHEMA, called_rows, plan_of, planned_calls, scores_of, totals_of
+from bank_assets.assets.list_plan import (
+    LISTED_SCHEMA,
+    called_rows,
+    exploring_each_day,
+    plan_of,
+    planned_calls,
+    scores_of,
+    totals_of,
+)
 from bank_assets.assets.list_record import PlannedList, instead_of, is_open, keep, open_lists
 from bank_assets.assets.list_stage import facts_of_reading, readable_list, staged_list
 from bank_assets.assets.materialization import (
@@ -245,6 +253,7 @@ def call_list(
         for name, derived in due.items():
             facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
             now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
+            now = exploring_each_day(rows, now)
             about = ListInQuestion(name, instead_of=instead_of(ledger.engine, name))
             now = replace(now, history=history_of(ledger.engine, under.policy, *planned_calls(rows), about))
             plan = plan_of(rows, now, settings.contract, name)

@@ -29,7 +29,9 @@ UNKNOWN: Final = "unknown"
 _EPOCH: Final = date(1970, 1, 1)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE: Final = re.compile(r" ?(UTC)\Z| (?=[+-][0-9])")  # databases write a blank before it, or its name
-NULL_WORDS: Final = frozenset(("null", "nil", "none", "na", "n/a", "#n/a", "nan", r"\n", "-", "?", "."))
+NULL_WORDS: Final = frozenset(
+    ("null", "nil", "none", "na", "n/a", "#n/a", "nan", "<na>", "nat", "(null)", r"\n", "-", "?", ".")
+)
 _YES_NO_WORDS: Final = {
     "1": "yes",
     "true": "yes",

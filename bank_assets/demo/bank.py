@@ -39,11 +39,6 @@ class Bank:
         self._met = np.asarray(contact_ids), dates, np.asarray(won, dtype=bool)
         self.outcomes |= zip(contact_ids, (self._come_to() == SUBSCRIBED).tolist(), strict=True)
 
-    @property
-    def days_met(self) -> int:
-        """Planned days of the customers just met."""
-        return len(set(self._met[1]))
-
     def _come_to(self) -> NDArray[np.str_]:
         ids, _, won = self._met
         return (

@@ -42,11 +42,8 @@ class CampaignPages:
     port: int
     _opener: OpenerDirector = field(default_factory=lambda: build_opener(HTTPCookieProcessor()))
 
-    def make_list(self, name: str, content: bytes, holdout_pct: float, days: int) -> MadeList:
+    def make_list(self, name: str, content: bytes, holdout_pct: float) -> MadeList:
         """Upload customers, plan them with a hold-out group, make the list of the shown plan and download it.
-
-        A list of many days explores as many customers as their daily lists would, which the replay makes: eight in a
-        month show nothing of a change to a champion that finds nobody worth a call.
 
         Raises:
             DemoError: a page did not answer as expected.
@@ -54,8 +51,7 @@ class CampaignPages:
         token = self._form("/campaign", "/campaign/upload")["_csrf_token"]
         at, _ = self._send("/campaign/upload", *_multipart({"_csrf_token": token}, name, content))
         chosen = {"list": parse_qs(urlsplit(at).query)["list"][0], "holdout_pct": f"{holdout_pct:g}"}
-        fewest = days * int(self._form(f"/campaign?{urlencode(chosen)}", MAKE)["learning_calls"])
-        form = urlencode(self._form(f"/campaign?{urlencode({**chosen, 'learning_calls': fewest})}", MAKE))
+        form = urlencode(self._form(f"/campaign?{urlencode(chosen)}", MAKE))
         at, _ = self._send(MAKE, form.encode(), "application/x-www-form-urlencoded")
         path = urlsplit(at).path
         calls = self._rows(f"{path}/calls.csv")

@@ -148,8 +148,7 @@ class Play:
     def _list(self, step: DemoDelivery) -> MadeList:
         """Make the call list of a step's customers on the pages of the app."""
         share = 0.0 if self.source.is_real else HOLDOUT_PCT
-        days = self.sender.bank.days_met
-        made = self.pages.make_list(f"{step.name}.csv", self.sender.customers(step), share, days)
+        made = self.pages.make_list(f"{step.name}.csv", self.sender.customers(step), share)
         self.lists.append(made)
         self._tell(
             f"{step.name}: the list calls {len(made.called):,} customers, {len(made.explored)} of them to learn, and "

@@ -35,7 +35,7 @@ from bank_assets.contract.reading import (
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.time_axis import usual_days
 from bank_assets.contract.values import days, found_words
-from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header, recognized
+from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_format, check_header, recognized
 from bank_assets.landing.register import Delivery
 from bank_assets.store.atomic_files import sha256_of
 
@@ -106,6 +106,7 @@ def _check_first_line(path: Path, name: str) -> None:
         start = stream.read(HEAD_BYTES)
     if not start:
         raise DeliveryRefused(name, expected="a header line and rows", found="an empty file", to_do=_WITH_CONTENT)
+    check_format(start, name)
     if len(start) == HEAD_BYTES and not end_of_lines(start):
         raise DeliveryRefused(
             name,

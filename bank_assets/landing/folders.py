@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.contract.values import escaped
-from bank_assets.landing.formats import ENDINGS
+from bank_assets.landing.formats import ENDINGS, is_leftover
 from bank_assets.landing.header import KINDS, DeliveryRefused
 
 REFUSED: Final = "refused"  # folder of unusable files, beside their reasons
@@ -18,9 +18,14 @@ SOURCE_MARKER: Final = "source.json"
 WITHDRAWALS: Final = "withdrawals"  # folder of files that take deliveries back
 _FOLDERS: Final = (*KINDS, WITHDRAWALS)
 _OWN: Final = frozenset({*_FOLDERS, REFUSED, SOURCE_MARKER})
-_LEFTOVER_STARTS: Final = (".", "~$")
-_LEFTOVER_ENDS: Final = (".tmp", ".part", ".partial", ".filepart", ".crdownload", "~", "thumbs.db", "desktop.ini")
-_WORKBOOKS: Final = (".xlsx", ".xls", ".xlsm", ".ods")
+# What else lies in a folder, by the last ending of its name: what it is, and what to do.
+_UNPACKED: Final = "deliver it unpacked, or packed as .csv.gz or .zip"
+_OTHER_ENDINGS: Final = (
+    ((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"), "an Excel workbook", "save the sheet as CSV UTF-8"),
+    ((".gz", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".rar", ".tar", ".tgz"), "a packed file of another kind", _UNPACKED),
+    ((".gpg", ".pgp", ".asc", ".enc"), "an encrypted file", "deliver it decrypted"),
+    ((".md5", ".sha1", ".sha256", ".sig", ".ok", ".done"), "a file about another one", "leave it out"),
+)
 _ENDINGS: Final = f"a file that ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
 
 
@@ -92,11 +97,6 @@ def readable(name: str) -> str:
     return escaped(os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
-def is_leftover(name: str) -> bool:
-    """Whether a name is that of a hidden file, of an editor's or office program's, or of an unfinished transfer."""
-    return name.startswith(_LEFTOVER_STARTS) or name.lower().endswith(_LEFTOVER_ENDS)
-
-
 def look(landing: Path, kinds: Iterable[str]) -> list[Found]:
     """What lies in the folders of some kinds, among the withdrawals, and beside all folders; leftovers are left out.
 
@@ -149,8 +149,9 @@ def _problem_of(kind: str, name: str, mode: int) -> DeliveryRefused | None:
         return _problem(name, "a name in UTF-8", "other bytes in it", "rename it")
     if lower.endswith(ENDINGS):
         return None
-    if lower.endswith(_WORKBOOKS):
-        return _problem(name, expected, "an Excel workbook", "save the sheet as CSV UTF-8")
+    for endings, what, to_do in _OTHER_ENDINGS:
+        if lower.endswith(endings):
+            return _problem(name, expected, what, to_do)
     inner, _, last = name.rpartition(".")
     if inner.lower().endswith(ENDINGS):
         return _problem(name, expected, f"the ending .{readable(last)} after it", f"rename it to {readable(inner)}")

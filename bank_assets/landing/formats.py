@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 TEXT_ENDINGS: Final = (".csv", ".tsv")
 ENDINGS: Final = (*TEXT_ENDINGS, ".csv.gz", ".tsv.gz", ".zip", ".parquet")
 
+_LEFTOVER_STARTS: Final = (".", "~$")
+_LEFTOVER_ENDS: Final = (
+    *(".tmp", ".part", ".partial", ".filepart", ".crdownload", ".opdownload", ".download", ".!ut", ".lock", ".lck"),
+    *(".swp", "~", "#", "thumbs.db", "desktop.ini"),
+)
+
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 _MOST_BYTES, _MOST_TIMES = 256 << 20, 200  # a packed file that grows beyond both is made to fill the disk
 _DAMAGED: Final = (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, ValueError)
@@ -32,6 +38,11 @@ _DAMAGED: Final = (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error, R
 
 class DeliveryUnreadable(DeliveryRefused):
     """A delivered file cannot be opened; it stays where it is, since that may change without a new delivery."""
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a name is that of a hidden file, of an editor's or office program's, or of an unfinished transfer."""
+    return name.startswith(_LEFTOVER_STARTS) or name.lower().endswith(_LEFTOVER_ENDS)
 
 
 def is_packed(path: Path) -> bool:
@@ -100,7 +111,7 @@ def _gzip(path: Path, name: str, _sent: SentText | None) -> Iterator[bytes]:
 
 def _zip(path: Path, name: str, _sent: SentText | None) -> Iterator[bytes]:
     with zipfile.ZipFile(path) as archive:
-        members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+        members = [one for one in archive.infolist() if not one.is_dir() and not is_leftover(Path(one.filename).name)]
         if len(members) != 1 or not members[0].filename.lower().endswith(TEXT_ENDINGS):
             inside = ", ".join(repr(one.filename) for one in members[:3]) or "nothing"
             found = f"{len(members)} files in it: {inside}"

@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bank_assets.landing.folders import WITHDRAWALS, Found, is_leftover, readable
-from bank_assets.landing.formats import DeliveryUnreadable
+from bank_assets.landing.folders import WITHDRAWALS, Found, readable
+from bank_assets.landing.formats import DeliveryUnreadable, is_leftover
 from bank_assets.landing.refusals import stored_object
 from bank_assets.landing.register import raw_root
 from bank_assets.store.atomic_files import publish, temporary_beside, write_atomic

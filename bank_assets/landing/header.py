@@ -10,6 +10,7 @@ from bank_assets.contract.contract import ARRIVED_AT, Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.feed_rows import header_of
 from bank_assets.contract.feeds import DISPOSITION, DISPOSITION_FEED, FEEDS, SUBSCRIPTION_FEED
+from bank_assets.contract.other_formats import other_format
 from bank_assets.contract.reading import Head
 from bank_assets.contract.sent_text import SentText
 from bank_assets.store.call_lists import COLUMNS as LIST_COLUMNS
@@ -82,6 +83,12 @@ def recognized(kind: DeliveryKind, head: Head, sent: SentText) -> tuple[Delivery
     if kind.name == "outcomes" and DISPOSITION in of_feed and kind.contract.target.source not in columns:
         kind = delivery_kinds(kind.contract)[DISPOSITION_FEED.name]
     return kind, replace(head, columns=of_feed if kind.name in FEEDS else columns)
+
+
+def check_format(start: bytes, name: str) -> None:
+    """Raise `DeliveryRefused` if the first bytes are those of another format, whatever the name says."""
+    if found := other_format(start):
+        raise DeliveryRefused(name, expected="a CSV file", found=found.found, to_do=f"{found.to_do}, and deliver that")
 
 
 def check_text(head: Head, name: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -40,6 +41,7 @@ from bank_assets.store.warehouse import COMPRESSION
 _DRIVERS: Final = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite"}
 _BATCH_ROWS: Final = 10_000
 _NAME: Final = "pulled.parquet"
+_SECRET: Final = re.compile("password|secret|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +121,17 @@ def pull(settings: Settings) -> Pulled:
 
 
 def plain_address(settings: Settings) -> str:
-    """The database's address without its password."""
-    return _address(settings).render_as_string(hide_password=True)
+    """The database's address without its passwords, which drivers take as parameters, too."""
+    address = _address(settings)
+    hidden = {name: "hidden" for name in address.query if _SECRET.search(name)}
+    return address.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def _address(settings: Settings) -> URL:
     """The address, with the password that is set apart from it if there is one."""
     try:
         address = make_url(settings.source)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         address = URL.create("unreadable")
     driver = _DRIVERS.get(address.get_backend_name())
     if driver is None or not settings.source_query:
@@ -139,6 +143,11 @@ def _address(settings: Settings) -> URL:
         raise SourceError(
             f"BANK_SOURCE: expected a SQLite file, found none at {address.database!r}; nothing was delivered, correct "
             "the path."
+        )
+    if driver != "sqlite" and "@" in f"{address.host}{address.database}":
+        raise SourceError(
+            "BANK_SOURCE: expected one @, between the password and the host, found more; write an @ of the password as "
+            "%40, or leave the password out and set BANK_SOURCE_PASSWORD_FILE."
         )
     if settings.source_password:
         address = address.set(password=settings.source_password)

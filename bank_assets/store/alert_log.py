@@ -12,14 +12,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
 import msgspec
 
 from bank_assets.core.alerts.alert import Alert, Tone
-from bank_assets.store.home_json import UNREADABLE, read_derived
+from bank_assets.store.home_json import UNREADABLE, read_derived, shown_json
 from bank_assets.store.locks import lock
 
 FILE_NAME: Final = "alerts.jsonl"
@@ -42,6 +42,10 @@ class LoggedAlert(msgspec.Struct, frozen=True):
     page: str = ""
     run_url: str = ""
     channel: str = ""
+
+    def __post_init__(self) -> None:
+        if not MINYEAR < self.at.year < MAXYEAR:
+            raise ValueError("expected a time that every time zone has")
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> LoggedAlert:
@@ -145,4 +149,4 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line.endswith(b"\n"):
             return  # being written, or torn by a crash; the next writer completes it
         with suppress(*UNREADABLE):
-            yield place, msgspec.convert(json.loads(line), dict[str, Any])
+            yield place, msgspec.convert(shown_json(line), dict[str, Any])

@@ -75,6 +75,14 @@ def read_derived(path: Path, parse: Callable[[Any], T]) -> T | None:
         return None
 
 
+def shown_json(content: bytes) -> Any:
+    r"""The JSON of a file for people; raise `ValueError` if a text holds half a character (`\ud800`): no page can."""
+    found = json.loads(content)
+    if b"\\ud" in content.lower():
+        json.dumps(found, ensure_ascii=False).encode()
+    return found
+
+
 def _parsed(text: bytes, where: str, parse: Callable[[Any], T], expected: str, to_do: str) -> T:
     try:
         return parse(json.loads(text))

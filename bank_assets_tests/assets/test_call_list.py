@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bank_assets.assets import scoring
@@ -163,6 +164,17 @@ def test_the_design_by_which_a_list_teaches_says_of_each_row_what_its_record_say
     assert (any(is_barred), any(design.is_explored)) == (True, True)
     known = ["barred" if barred else p for barred, p in zip(is_barred, decided["propensity"], strict=True)]
     assert ["barred" if np.isnan(p) else p for p in design.propensity] == known
+
+
+@pytest.mark.parametrize(("n_days", "budget_eur", "minimum"), [(1, None, 2), (2, None, 4), (3, 40.0, 4)])
+def test_a_list_of_several_days_explores_on_each_of_them(home, n_days, budget_eur, minimum):
+    days = pa.array(np.datetime64("2010-10-20") + np.arange(20) % n_days)
+    rows = scored().set_column(scored().column_names.index("contact_date"), "contact_date", days)
+    home.warehouse.write("batch_scores", "autumn", rows, "made", {**FACTS, "sha256": "s"})
+    home.settings = replace(home.settings, learning=LearningBudget(minimum=2), budget_eur=budget_eur)
+    home.make()
+    facts = home.warehouse.manifest("call_list")["autumn"].metadata["learning"]
+    assert facts["minimum"] == facts["reserve"]["n_calls"] == minimum, "recorded, so that the list is drawn again"
 
 
 def report(home, contact_id, list_id):

@@ -28,12 +28,6 @@ def reported(settings, *, is_simulated):
     return bank, rows_of(settings, "outcomes/dispositions-2009-03.csv")
 
 
-def test_the_days_of_a_delivery_are_those_with_customers(settings):
-    bank = Bank(settings, is_simulated=True)
-    bank.meet(["a", "b", "c"], ["2009-03-02", "2009-03-04", "2009-03-02"], [True] * 3)
-    assert bank.days_met == 2
-
-
 def test_on_real_history_every_call_is_answered_and_there_are_no_books(settings):
     bank, rows = reported(settings, is_simulated=False)
     assert [row["contact_id"] for row in rows] == IDS[:1_000]

@@ -1,5 +1,6 @@
 """Receiving delivered files: what is accepted, what is refused by name, and that no byte or row is ever lost."""
 
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -185,7 +186,10 @@ ROW = contact()
     (delimited([ROW], UCI.delivery_columns[2:]), "missing: 'contact_id', 'contact_date'"),
     (delimited([ROW], delimiter=":"), "fields separated by :"),
     (delimited([ROW]).split("\n", 1)[1], "no header"),
-    (delimited([ROW]).encode("utf-16"), "UTF-16 or binary"),
+    (delimited([ROW]).encode("utf-16"), "UTF-16 text"),
+    (delimited([ROW]).encode("utf-16-le"), "UTF-16 or binary"),
+    (gzip.compress(delimited([ROW]).encode()), "a gzip archive"),
+    (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
     (delimited([ROW | {"contact_date": "5 May"}]), 'none in 1 rows; in the first "5 May"'),
     (delimited([ROW]).replace(";", ",", 18), "none in 1 rows; in the first expected 19 fields, found 1"),
     (b"x" * 70_000, "no line end in the first 65,536 bytes"),

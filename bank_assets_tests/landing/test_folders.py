@@ -44,7 +44,10 @@ def test_a_name_that_is_not_utf_8_is_reported_in_printable_letters(home):
     json.dumps(result.ignored).encode()
 
 
-LEFTOVERS = ["~$x.csv", "._x.csv", ".~lock.x.csv#", ".DS_Store", "x.csv.filepart", "x.csv.part", "x.csv.tmp", "x.csv~"]
+LEFTOVERS = [
+    *("~$x.csv", "._x.csv", ".~lock.x.csv#", ".DS_Store", "x.csv.filepart", "x.csv.part", "x.csv.tmp", "x.csv~"),
+    *("#x.csv#", "x.csv.swp", "x.csv.lock", "x.csv.opdownload", "x.CSV.CRDOWNLOAD"),
+]
 
 
 def test_leftovers_are_ignored_and_nobody_is_told(home):
@@ -62,6 +65,10 @@ def test_leftovers_are_ignored_and_nobody_is_told(home):
         ("contacts/x.xlsx", "found an Excel workbook; save the sheet as CSV UTF-8"),
         ("contacts/x.csv.txt", "found the ending .txt after it; rename it to x.csv"),
         ("contacts/x.json", "found the ending .json"),
+        ("contacts/x.gz", "found a packed file of another kind; deliver it unpacked, or packed as .csv.gz or .zip"),
+        ("contacts/x.csv.ZST", "found a packed file of another kind"),
+        ("contacts/x.csv.pgp", "found an encrypted file; deliver it decrypted"),
+        ("contacts/x.csv.md5", "found a file about another one; leave it out"),
         ("contacts/x", "found no ending"),
         ("contacts/2024/x.csv", "found a folder; put its files into contacts/ itself"),
         ("Contacts/x.csv", "expected only the folders contacts, outcomes, campaigns, subscriptions, withdrawals"),

@@ -25,7 +25,8 @@ def packed(ending):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("inside.csv", CONTENT)
-        archive.writestr("__MACOSX/._inside.csv", b"")
+        for leftover in ("__MACOSX/._inside.csv", ".DS_Store", "folder/Thumbs.db", "~$inside.csv"):
+            archive.writestr(leftover, b"")
     return stream.getvalue()
 
 

@@ -224,6 +224,25 @@ def test_a_database_that_is_down_is_told_without_its_password(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("postgresql://127.0.0.1:1/bank?user=bank&password=s3cret&sslpassword=s3cret", "password=hidden"),
+        ("postgresql://bank:half@s3cret@127.0.0.1:1/bank", "write an @ of the password as %40"),
+        ("postgresql://bank:a@b/s3cret@127.0.0.1:1/bank", "write an @ of the password as %40"),
+        ("postgresql://bank:s3cret@127.0.0.1:port/bank", "expected postgresql://user@host/database"),
+        ("jdbc:postgresql://127.0.0.1/bank?password=s3cret", "expected postgresql://user@host/database"),
+    ],
+)
+def test_no_part_of_a_password_is_told_wherever_it_stands_in_the_address(tmp_path, capsys, caplog, source, said):
+    caplog.set_level("DEBUG")
+    assert command.run(None, Settings(home=tmp_path / "home", source=source, source_query="contacts")) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    kept = "".join(path.read_text() for path in (tmp_path / "home").rglob("*.json"))
+    assert "s3cret" not in told + caplog.text + kept
+
+
+@pytest.mark.parametrize(
     ("source", "query"),
     [("mysql://host/bank", "contacts"), ("sqlite:///x.db", ""), ("sqlite:///no/such.db", "contacts"), ("a://b", "c")],
 )

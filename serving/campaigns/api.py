@@ -162,6 +162,8 @@ def planned_under(
         learning=default.learning if learning is None else LearningBudget(**msgspec.structs.asdict(learning)),
         policy=default.policy,
     )
+    if learning is None:
+        settings = settings.exploring_each_day(scored.frame, scored.contact_date)
     suppression = SuppressionList.of([*call_lists.suppressions.read().customer_ids, *request.suppressed])
     chosen = replace(chosen, scored=scored)
     return chosen, plan_contacts(scored, call_lists.protected(settings, chosen, revises), suppression, chosen.seed)

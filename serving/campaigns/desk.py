@@ -42,7 +42,11 @@ class PlanDesk:
     def planned(self, form: PlanForm) -> tuple[ScoredList, PlannedCampaign]:
         """The plan of a form; `PayloadError` names what cannot be used."""
         settings = settings_of(form, self.default, self.call_lists.payloads.contract.signs())
-        return self.call_lists.planned(form.list_key, settings, self.store.current, self.store.state, form.revises)
+        champion, published = self.store.current, self.store.state
+        if not form.learning_calls:
+            scored = self.call_lists.scored(form.list_key, champion, published).scored
+            settings = settings.exploring_each_day(scored.frame, scored.contact_date)
+        return self.call_lists.planned(form.list_key, settings, champion, published, form.revises)
 
     def view(
         self, chosen: ScoredList, planned: PlannedCampaign, form: PlanForm, shown: Shown | None = None

@@ -33,14 +33,17 @@ WHOLE: Final = ("capacity", "learning_calls", "max_contacts", "min_days")
 
 
 def plan_form(sent: Mapping[str, Any], default: PlanSettings, signs: NumberSigns) -> PlanForm:
-    """The form that an address or a body sends; what is left out is the platform's own."""
+    """The form that an address or a body sends; what is left out is the platform's own.
+
+    The fewest explored calls stay empty for the platform's own, which depends on the days and limits of a list.
+    """
     economics, learning = default.economics, default.learning
     own = {
         "cost_eur": field_text(economics.cost_amount, signs),
         "value_eur": field_text(economics.value_amount, signs),
         "holdout_pct": "0",
         "learning_pct": number_text(round(learning.share * 100, 9), signs),
-        "learning_calls": str(learning.minimum),
+        "learning_calls": "" if learning.minimum else "0",
         "learning_eur": "" if learning.maximum_eur is None else number_text(learning.maximum_eur, signs),
     }
     texts = {name: str(sent.get(name, own.get(name, ""))).strip(SPACE) for name in FIELDS}
@@ -66,7 +69,7 @@ def settings_of(form: PlanForm, default: PlanSettings, signs: NumberSigns) -> Pl
     numbers: dict[str, Any] = {name: read(name) for name in FIELDS}
     if faults:
         raise PayloadError(*faults)
-    rate_without = numbers["rate_without_pct"]
+    rate_without, fewest = numbers["rate_without_pct"], numbers["learning_calls"]
     return PlanSettings(
         economics.stating(numbers["cost_eur"], numbers["value_eur"]),
         CallLimits(numbers["budget_eur"], numbers["capacity"]),
@@ -74,7 +77,9 @@ def settings_of(form: PlanForm, default: PlanSettings, signs: NumberSigns) -> Pl
         (numbers["holdout_pct"] or 0.0) / 100,
         None if rate_without is None else rate_without / 100,
         learning=LearningBudget(
-            (numbers["learning_pct"] or 0.0) / 100, int(numbers["learning_calls"] or 0), numbers["learning_eur"]
+            (numbers["learning_pct"] or 0.0) / 100,
+            default.learning.minimum if fewest is None else int(fewest),
+            numbers["learning_eur"],
         ),
         policy=default.policy,
     )

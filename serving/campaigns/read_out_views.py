@@ -94,7 +94,7 @@ def _taught(found: ReadOut) -> list[Tile]:
         return []
     outcomes, stand_for = count(explored.outcomes), count(explored.stand_for)
     weight = f"they tell as much as {count(explored.effective)} of equal weight"
-    return [Tile("What exploration taught", outcomes, f"outcomes for {stand_for} not worth calling; {weight}")]
+    return [Tile("What exploration taught", outcomes, f"outcomes for {stand_for} outside the best calls; {weight}")]
 
 
 def _effect(lift: Lift) -> list[Tile]:

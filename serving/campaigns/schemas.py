@@ -70,7 +70,8 @@ class PlanTerms(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         float, Meta(ge=0, le=0.5, description="Share kept back at random, to measure the effect.")
     ] = 0.0
     learning: Annotated[
-        LearningRequest | None, Meta(description="Calls to learn from; the platform's budget if left out.")
+        LearningRequest | None,
+        Meta(description="Calls to learn from; if left out, the platform's budget, the minimum for each planned day."),
     ] = None
 
 

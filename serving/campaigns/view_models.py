@@ -28,7 +28,7 @@ class PlanForm:
     capacity: str = described("Largest number of calls; empty for no limit.")
     holdout_pct: str = described("Share kept back at random, per cent.")
     learning_pct: str = described("Share of the eligible contacts to explore, per cent.")
-    learning_calls: str = described("Fewest explored calls of the list.")
+    learning_calls: str = described("Fewest explored calls of the list; empty for the usual number of each day.")
     learning_eur: str = described("Largest cost of the explored calls, EUR; empty for no limit but the share.")
     rate_without_pct: str = described(
         "Subscription rate assumed without a call, per cent; empty for half of the expected."

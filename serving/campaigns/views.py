@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.economics.call_plan import (
-    BEYOND_LIMITS,
     DECILES,
     HELD_OUT,
     OUT_OF_REACH,
@@ -70,8 +69,7 @@ def _summary(plan: CallPlan) -> str:
     if not called.n_calls and HELD_OUT in plan.excluded:
         return "Everybody who is worth a call is held out, so nobody is called"
     if not called.n_calls and plan.binding:
-        worth = plan.excluded.get(BEYOND_LIMITS, 0)
-        return f"The {' and the '.join(plan.binding)} allows no call; {count(worth)} customers are worth one"
+        return f"The {' and the '.join(plan.binding)} allows no call; {count(plan.n_kept_off)} customers are worth one"
     if not called.n_calls:
         return "Nobody is worth a call under these settings"
     return f"Call {count(called.n_calls)} customers, expect {eur(called.expected_profit_eur)} profit"
@@ -104,9 +102,9 @@ def _notices(planned: PlannedCampaign, n_rejected: int) -> list[Notice]:
     plan, scored = planned.plan, planned.scored
     found = []
     if plan.binding:
-        left = plan.excluded.get("beyond_limits", 0)
-        text = f"{count(left)} more customers are worth a call; the {' and the '.join(plan.binding)} keeps them off."
-        found.append(Notice(PLAIN, f"The {' and the '.join(plan.binding)} binds", text))
+        limits = " and the ".join(plan.binding)
+        text = f"{count(plan.n_kept_off)} more customers are worth a call; the {limits} keeps them off."
+        found.append(Notice(PLAIN, f"The {limits} binds", text))
     if not plan.is_exact:
         text = f"A better list could earn at most {eur(plan.optimality_gap_eur)} more."
         found.append(Notice(PLAIN, "Not proven to be the best list", text))
@@ -171,6 +169,11 @@ def _learning(planned: PlannedCampaign) -> list[str]:
         sentences.append(
             f"The budget asks for {count(budget.minimum)} explored calls, and only {count(plan.everyone.n_calls)} "
             "contacts may be called: whoever is not worth a call is explored as far as the limits allow."
+        )
+    if plan.binding and 0 < explored.n_calls == plan.called.n_calls:
+        sentences.append(
+            f"The {' and the '.join(plan.binding)} allows no others, so every call of this list is drawn at random; "
+            "ask for fewer explored calls if that is not meant."
         )
     if n_out_of_reach:
         sentences.append(

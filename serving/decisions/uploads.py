@@ -9,6 +9,7 @@ from typing import IO, Final, TypeVar
 
 import msgspec
 
+from bank_assets.contract.other_formats import START_BYTES, other_format
 from bank_assets.contract.reading import Head, TextRow, encoding_of, read_lines, read_rows
 from bank_assets.contract.sent_text import SentText
 from serving.decisions.payloads import Payloads, decoded
@@ -18,15 +19,6 @@ from serving.web.problems import FieldError, PayloadError
 
 T = TypeVar("T")
 MAX_ROWS: Final = 100_000
-# First bytes of what people upload instead of CSV.
-_OTHER_FORMATS: Final = (
-    (b"PK", "an Excel workbook or a ZIP archive; save the sheet as CSV UTF-8"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook; save the sheet as CSV UTF-8"),
-    (b"\x1f\x8b", "a gzip archive; unpack it"),
-    (b"\xff\xfe", "UTF-16 text; save the file as CSV UTF-8"),
-    (b"\xfe\xff", "UTF-16 text; save the file as CSV UTF-8"),
-    (b"%PDF", "a PDF file; export the table as CSV UTF-8"),
-)
 
 
 class BatchError(msgspec.Struct, frozen=True):
@@ -95,10 +87,10 @@ def _read_each(rows: Iterable[tuple[int, T]], read: Callable[[T], PredictionRequ
 
 def check_is_text(stream: IO[bytes]) -> None:
     """Raise `PayloadError` if an upload is empty or no CSV file, by its first bytes."""
-    start = stream.read(4)
+    start = stream.read(START_BYTES)
     stream.seek(0)
-    found = next((name for magic, name in _OTHER_FORMATS if start.startswith(magic)), None if start else "an empty one")
-    if found is not None:
+    found = "; ".join(other_format(start) or ()) if start else "an empty one"
+    if found:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", found))
 
 

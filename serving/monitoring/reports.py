@@ -6,7 +6,6 @@ logged and named by `faults`.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -23,7 +22,7 @@ from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.quality.performance_report import PerformanceReport
 from bank_assets.store.alert_log import FILE_NAME, AlertLog, LoggedAlert
 from bank_assets.store.atomic_files import changed_at
-from bank_assets.store.home_json import UNREADABLE
+from bank_assets.store.home_json import UNREADABLE, shown_json
 from serving.web.templating import static_url
 
 T = TypeVar("T")
@@ -177,7 +176,7 @@ class Reports:
             stamp = path.stat().st_mtime_ns
             known = self._known.get(path)
             if known is None or known[0] != stamp:
-                known = self._known[path] = (stamp, parse(json.loads(path.read_text(encoding="utf-8"))))
+                known = self._known[path] = (stamp, parse(shown_json(path.read_bytes())))
         except FileNotFoundError:
             return None
         except (OSError, *UNREADABLE) as error:

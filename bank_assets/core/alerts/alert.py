@@ -124,8 +124,8 @@ class Occurrence:
         subject: str = "",
     ) -> Alert:
         """An alert about it; never change an `identity`: an alert is found again by it."""
-        folded = tuple(sentences([one]) for one in details)
-        what = (kind, key_of(kind, *identity), tone, title, shortened(text), action)
+        folded = tuple(_sendable(sentences([one])) for one in details)
+        what = (kind, key_of(kind, *identity), tone, _sendable(title), _sendable(shortened(text)), _sendable(action))
         return Alert(*what, self.at, folded, channel, self.as_of, page, self.run_id, subject)
 
 
@@ -174,6 +174,11 @@ def few(items: Sequence[str]) -> str:
     """The first items, and the number of the others."""
     rest = len(items) - MORE_ITEMS
     return ", ".join(items[:MORE_ITEMS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _sendable(text: str) -> str:
+    r"""A text in UTF-8: errors may quote a file name that is not, whose bytes become escapes such as `\udcff`."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def shortened(text: str) -> str:

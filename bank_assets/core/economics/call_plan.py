@@ -77,6 +77,7 @@ class CallPlan:
         until: first day on which the contact policy allows a call again, NaT where it excludes nobody.
         propensity: probability of the contact to be called, over all seeds of the list.
         binding: limits that keep worthwhile contacts off the list: a subset of ("budget", "capacity").
+        n_kept_off: contacts worth a call that the limits keep off the list.
         optimality_gap_eur: most that better calls within the limits could earn on top, EUR; 0 if they are exact.
         reserve: calls and cents that were set aside for exploration.
         learning_loss_eur: what the list should earn less, over all seeds, than without exploration.
@@ -95,6 +96,7 @@ class CallPlan:
     budget_eur: float | None
     capacity: int | None
     binding: tuple[str, ...]
+    n_kept_off: int
     is_exact: bool
     optimality_gap_eur: float
     reserve: Reserve

@@ -8,13 +8,13 @@ explorers from the other eligible contacts: a sample of fixed size with known in
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.core.economics.holdout import hash_draws
 
@@ -79,14 +79,25 @@ class LearningBudget:
         share = self.share if self.is_on else 0.0
         return float(hash_draws([contact_id], ANSWERS, b"exploration")[0]) / 2.0**64 < share, share
 
+    def for_days(
+        self, contact_dates: DayArray, cost_cents: IntArray, budget: int | None, capacity: int | None
+    ) -> LearningBudget:
+        """The budget of a list of which nobody stated the fewest explored calls: the minimum is for each planned day.
+
+        Days and costs are of the contacts, (n,). Where limits keep contacts off the list, more than the minimum of one
+        day takes at most half of the calls that they allow, so that a tight limit does not leave a random list.
+        """
+        fewest, possible = self.minimum * len(np.unique(contact_dates)), _possible(cost_cents, budget, capacity)
+        if possible < len(cost_cents):
+            fewest = min(fewest, possible // 2)
+        return replace(self, minimum=max(self.minimum, fewest))
+
     def reserve(self, cost_cents: IntArray, budget: int | None, capacity: int | None) -> Reserve:
         """What the list sets aside: the same share of its calls and, under a budget in cents, of its money.
 
         `cost_cents` are of the eligible contacts, (n,). A list that allows fewer calls than the minimum reserves all.
         """
-        possible = len(cost_cents) if capacity is None else min(capacity, len(cost_cents))
-        if budget is not None:
-            possible = min(possible, int(np.searchsorted(np.cumsum(np.sort(cost_cents)), budget, side="right")))
+        possible = _possible(cost_cents, budget, capacity)
         if not self.is_on or not possible:
             return Reserve(0, 0)
         calls = min(possible, max(self.minimum, round(self.share * possible)))
@@ -129,6 +140,14 @@ class LearningBudget:
         return probability, Reserve(size, int(spent[n_within] - spent[n_within - size]))
 
 
+def _possible(cost_cents: IntArray, budget: int | None, capacity: int | None) -> int:
+    """The most calls within limits."""
+    possible = len(cost_cents) if capacity is None else min(capacity, len(cost_cents))
+    if budget is None:
+        return possible
+    return min(possible, int(np.searchsorted(np.cumsum(np.sort(cost_cents)), budget, side="right")))
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
@@ -167,4 +186,4 @@ def draw(probability: FloatArray, persons: NDArray[Any], contact_ids: NDArray[np
 
 
 USUAL_LEARNING: Final = LearningBudget(share=0.02, minimum=8)
-"""What each list explores where only called contacts teach; chosen on seven months of the replay (ADR 0037)."""
+"""What a list of a day explores where only called contacts teach; chosen on seven months of the replay (ADR 0037)."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, FloatArray, IntArray, Rows
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, Rows
 from bank_assets.core.economics.call_plan import (
     BEYOND_LIMITS,
     EXPLORATION,
@@ -114,6 +114,12 @@ class PlanSettings:
     policy: ContactPolicy = ContactPolicy()
     history: ContactHistory = ContactHistory()
 
+    def exploring_each_day(self, rows: Rows, contact_dates: DayArray) -> PlanSettings:
+        """The same with the learning budget of `LearningBudget.for_days`, for contacts with these columns and days."""
+        cost_cents, _ = _priced(self.economics, rows, len(contact_dates))
+        limits = self.limits.budget_cents, self.limits.capacity
+        return replace(self, learning=self.learning.for_days(contact_dates, cost_cents, *limits))
+
 
 def plan_calls(
     contact_ids: Sequence[str] | NDArray[Any],
@@ -150,7 +156,7 @@ def plan_calls(
     held_out = held_out[holdout_mask(persons[held_out], list_id, settings.holdout_share)]
     is_called[held_out] = False
     reason[is_eligible] = np.where(offers.is_wanted, BEYOND_LIMITS, NOT_WORTH_CALLING)[is_eligible]
-    if settings.learning.is_on:
+    if design.is_exploring:
         reason[is_eligible & (design.inclusion == 0.0)] = OUT_OF_REACH
     reason[design.is_best], reason[is_explored], reason[held_out] = WORTH_CALLING, EXPLORATION, HELD_OUT
     is_kept = 1.0 - settings.holdout_share
@@ -168,6 +174,7 @@ def plan_calls(
         settings.limits.budget_eur,
         settings.limits.capacity,
         design.binding,
+        len(design.candidates) - int((offers.is_wanted & (design.is_best | is_explored)).sum()),
         design.selection.is_exact,
         design.selection.gap / MICROS,
         design.reserve,
@@ -219,6 +226,7 @@ class _Design(NamedTuple):
     inclusion: FloatArray  # probability to be drawn as an explorer
     reserve: Reserve
     needed: Reserve  # what the sample can need of the reserve
+    is_exploring: bool  # False too where the reserve is no call at all
     binding: tuple[str, ...]
 
     def loss(self, offers: _Offers, limits: CallLimits) -> float:
@@ -235,6 +243,7 @@ class _Design(NamedTuple):
 def _design(offers: _Offers, is_eligible: BoolArray, score: NDArray[Any] | None, settings: PlanSettings) -> _Design:
     cost, limits, learning = offers.cost_cents, settings.limits, settings.learning
     candidates = offers.ranking[(is_eligible & offers.is_wanted)[offers.ranking]]
+    asked = learning.reserve(cost[is_eligible], limits.budget_cents, limits.capacity)
 
     def under(reserve: Reserve) -> _Design:
         budget, capacity = limits.without(reserve).of(cost)
@@ -244,12 +253,12 @@ def _design(offers: _Offers, is_eligible: BoolArray, score: NDArray[Any] | None,
         others = np.flatnonzero(is_eligible & ~is_best)
         inclusion[others], needed = learning.inclusion(reserve, cost[others], None if score is None else score[others])
         binding = _binding(is_best, cost, candidates[~selection.is_taken], budget, capacity)
-        return _Design(candidates, selection, is_best, inclusion, reserve, needed, binding)
+        return _Design(candidates, selection, is_best, inclusion, reserve, needed, asked.calls > 0, binding)
 
-    design = under(learning.reserve(cost[is_eligible], limits.budget_cents, limits.capacity))
+    design = under(asked)
     # What the explorers cannot need goes back to the best calls, once: it can change who the others are
     is_too_large = limits.without(design.needed) != limits.without(design.reserve)
-    return under(design.needed) if is_too_large else design
+    return under(design.needed) if is_too_large else design._replace(reserve=design.needed)
 
 
 def _priced(economics: Economics, rows: Rows, n_contacts: int) -> tuple[IntArray, FloatArray]:

@@ -111,7 +111,7 @@ class Calls:
 class Explored(Calls):
     """Calls of explorers, and what they taught.
 
-    The `outcomes` among them stand for `stand_for` contacts that were not worth calling, each for the inverse of its
+    The `outcomes` among them stand for `stand_for` contacts outside the best calls, each for the inverse of its
     propensity, and tell as much as `effective` contacts of equal weight.
     """
 

@@ -18,6 +18,7 @@ from bank_assets.core.alerts.alert import (
 )
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
+from bank_assets.store.alert_log import AlertLog
 
 NOW = Occurrence("2010-11-02T00:00:00+00:00", "r1")
 DAY = np.datetime64("2009-01-01")
@@ -201,3 +202,12 @@ def test_only_the_first_of_many_are_named():
     text = catalogue.gate_failed(NOW, "a", "b", "C.", found, "r").text
     assert "2009-05 and 7 more" in text
     assert "2009-06" not in text
+
+
+def test_an_alert_that_quotes_a_name_of_other_bytes_is_logged_once_and_can_be_sent(tmp_path):
+    log, odd = AlertLog(tmp_path / "alerts.jsonl", "", ""), "spring-\udcff.csv"
+    alert = NOW.alert(AlertKind.RUN_FAILED, [odd], Tone.BAD, odd, odd, odd, details=[odd])
+    assert [len(log.append([alert])) for _ in range(2)] == [1, 0]
+    ((_, document),) = log.read()
+    assert [document[name] for name in ("title", "text", "action")] == [r"spring-\udcff.csv"] * 3
+    assert document["details"] == [r"Spring-\udcff.csv."]

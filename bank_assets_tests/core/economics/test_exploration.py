@@ -147,6 +147,32 @@ def test_the_reserve_is_a_share_of_what_the_limits_allow(budget, limits, expecte
     assert budget.reserve(np.array([300] * 5 + [900] * 5), *limits) == expected
 
 
+@pytest.mark.parametrize(
+    ("days", "limits", "minimum"),
+    [
+        (1, CallLimits(), 8),
+        (3, CallLimits(), 24),
+        (3, CallLimits(capacity=1_000), 24),  # which keeps nobody off
+        (3, CallLimits(capacity=30), 15),  # not all thirty at random
+        (3, CallLimits(budget_eur=100.0), 10),
+        (3, CallLimits(capacity=9), 8),  # as many as a list of a day
+        (3, CallLimits(capacity=0), 8),
+    ],
+)
+def test_a_list_of_several_days_explores_as_much_as_lists_of_a_day_unless_limits_are_tight(days, limits, minimum):
+    dates = np.datetime64("2009-03-02") + np.arange(60) % days
+    settings = PlanSettings(Economics.constant(5.0, 50.0), limits, learning=LearningBudget(0.02, 8, 500.0))
+    assert settings.exploring_each_day({}, dates).learning == LearningBudget(0.02, minimum, 500.0)
+    off = replace(settings, learning=LearningBudget())
+    assert off.exploring_each_day({}, dates) == off
+
+
+def test_what_is_reserved_without_limits_is_what_the_explorers_can_need():
+    settings = PlanSettings(Economics.constant(5.0, 50.0), learning=LearningBudget(0.02, 8))
+    assert plan_calls([f"c{i}" for i in range(40)], [0.9] * 10 + [0.01] * 30, {}, UCI, settings).reserve == (8, 4_000)
+    assert plan_calls(["a", "b"], [0.9, 0.01], {}, UCI, settings).reserve == (1, 500)
+
+
 def test_a_dear_contact_is_out_of_reach_rather_than_the_sample_small():
     cost = np.array([300, 500, 500, 500, 2_000, 90_000])
     probability, needed = LearningBudget(0.5).inclusion(Reserve(3, 2_600), cost)

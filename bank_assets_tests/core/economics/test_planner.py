@@ -10,8 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.economics.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS, WORTH_CALLING
+from bank_assets.core.economics.call_plan import (
+    BEYOND_LIMITS,
+    HELD_OUT,
+    NOT_WORTH_CALLING,
+    OUT_OF_REACH,
+    REASON_TEXTS,
+    WORTH_CALLING,
+)
 from bank_assets.core.economics.economics import ColumnAmount, ConstantAmount, Economics
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanError, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import (
     CONTACTED_TOO_RECENTLY,
@@ -64,6 +72,24 @@ def test_limits_keep_the_best(limits, n_called, binding):
     assert plan.binding == binding
     assert plan.excluded.get(BEYOND_LIMITS, 0) == 4 - n_called
     assert plan.called.cost_eur <= (limits.budget_eur if limits.budget_eur is not None else np.inf)
+
+
+@pytest.mark.parametrize(
+    ("limits", "learning", "reasons"),
+    [
+        (CallLimits(budget_eur=4.0), LearningBudget(0.5, 8), {BEYOND_LIMITS: 3, NOT_WORTH_CALLING: 1}),
+        (CallLimits(capacity=0), LearningBudget(0.5, 8), {BEYOND_LIMITS: 3, NOT_WORTH_CALLING: 1}),
+        (CallLimits(capacity=1), LearningBudget(), {BEYOND_LIMITS: 2, NOT_WORTH_CALLING: 1}),
+        (CallLimits(capacity=1), LearningBudget(minimum=1, maximum_eur=4.0), {OUT_OF_REACH: 3}),
+        (CallLimits(capacity=1), LearningBudget(0.1), {BEYOND_LIMITS: 2, NOT_WORTH_CALLING: 1}),  # the share is nobody
+        (CallLimits(capacity=2), LearningBudget(0.5), {BEYOND_LIMITS: 1, NOT_WORTH_CALLING: 1}),
+    ],
+)
+def test_whoever_is_worth_a_call_and_kept_off_by_limits_is_counted_whatever_the_reason(limits, learning, reasons):
+    plan = plan_of([0.3, 0.5, 0.9, 0.01], limits=limits, learning=learning, list_id="c")
+    assert plan.excluded == reasons
+    called = set(plan.contact_id[plan.is_called])
+    assert plan.n_kept_off == 3 - len(called - {"c0003"})
 
 
 def test_budget_of_zero_has_defined_figures():
@@ -182,6 +208,17 @@ def test_summary_is_json_and_curve_peaks_at_break_even():
     assert (np.diff(profit[: profit.argmax()]) > 0).all()
     assert np.bincount(plan.decile)[1:].tolist() == [40] * 10
     assert plan.expected_profit_eur[plan.decile == 1].min() >= plan.expected_profit_eur[plan.decile == 2].max()
+
+
+@pytest.mark.parametrize(("capacity", "sizes"), [(None, [1, 2]), (3, [1, 2, 3]), (0, [1, 2]), (99, [1, 2, 4])])
+def test_what_ranking_is_worth_stands_where_calling_everyone_pays(capacity, sizes):
+    plan = plan_of(
+        [0.9, 0.3, 0.6, 0.2, 1.0], limits=CallLimits(capacity=capacity), suppression=SuppressionList.of(["c0004"])
+    )
+    assert (plan.everyone.n_calls, plan.everyone.expected_profit_eur) == (4, pytest.approx(80.0))
+    profit = {1: (40.0, 20.0), 2: (65.0, 40.0), 3: (75.0, 60.0), 4: (80.0, 80.0)}
+    found = [(one["n_calls"], one["best_first_eur"], one["random_order_eur"]) for one in plan.ranking_worth]
+    assert found == [(size, *map(pytest.approx, profit[size])) for size in sizes]
 
 
 @pytest.mark.parametrize("budget", [-1, float("nan"), float("inf"), 1e12, "100", True])

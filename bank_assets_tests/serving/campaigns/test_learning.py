@@ -1,5 +1,7 @@
 """The learning budget and the worth of ranking on the Campaign page and in the API, and a list drawn again."""
 
+from dataclasses import replace
+
 import pytest
 
 from bank_assets.core.economics.economics import Economics
@@ -7,8 +9,8 @@ from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules
 from bank_assets.ledger import campaigns
-from bank_assets_tests.serving.campaigns.lists import LIST, make_list, plan, rows_of
-from bank_assets_tests.world.demo_home import HTMX, soup_of
+from bank_assets_tests.serving.campaigns.lists import LIST, delivered, end_lists, make_list, plan, rows_of
+from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of
 
 
 def test_a_list_is_drawn_again_from_its_record(client):
@@ -67,3 +69,46 @@ def test_an_unusable_learning_budget_is_named(shown, field, text):
 def test_a_budget_above_the_list_is_explained(shown):
     text = plan(shown, learning_calls="100000", cost_eur="40").select_one("[data-testid=learning]").text
     assert "asks for 100,000 explored calls" in text
+
+
+@pytest.fixture(scope="module")
+def exploring(tmp_path_factory):
+    """The app of a bank whose usual list explores two contacts of each planned day."""
+    home = make_home(tmp_path_factory.mktemp("bank"), fit_demo())
+    platform = replace(home.settings.platform, learning=LearningBudget(minimum=2))
+    with open_pages(replace(home, settings=replace(home.settings, platform=platform))) as client:
+        yield client
+
+
+def test_a_list_explores_on_each_planned_day_unless_somebody_says_how_many(exploring):
+    n_days, ledger = len({row["contact_date"] for row in delivered(exploring)}), exploring.app.state.services.ledger
+    assert n_days > 3
+
+    def fewest(**sent):
+        assert make_list(exploring, cost_eur="20", **sent).status_code == 201
+        return campaigns.lists(ledger)[0].request["learning"]["minimum"]
+
+    assert fewest() == 2 * n_days, "on record as a number, by which the list is drawn again"
+    assert fewest(capacity="10") == 5, "a tight limit does not leave a random list"
+    assert fewest(learning_calls="3") == 3
+    assert fewest(learning_calls="0") == 0
+    page = soup_of(exploring.get("/campaign", params={"list": LIST}))
+    assert page.select_one("#f-fewest")["value"] == "", "the number is not carried to a list of other days"
+
+
+def test_a_program_that_states_no_learning_budget_gets_that_of_each_planned_day(exploring):
+    n_days, reserved = len({row["contact_date"] for row in delivered(exploring)}), []
+    for learning in ({}, {"learning": {"minimum": 3}}):
+        end_lists(exploring)
+        body = {"file": LIST, "economics": {"cost_eur": 20}, **learning}
+        made = exploring.post("/api/v1/lists", json=body, headers={"accept": "application/json"}).json()
+        reserved.append((made["request"]["learning"]["minimum"], made["summary"]["learning"]["reserve"]["n_calls"]))
+    assert reserved == [(2 * n_days, 2 * n_days), (3, 3)]
+
+
+def test_a_list_whose_limits_allow_explorers_only_says_so(shown):
+    text = plan(shown, capacity="3", learning_calls="8").select_one("[data-testid=learning]").text
+    assert "The capacity allows no others, so every call of this list is drawn at random" in text
+    none = plan(shown, capacity="0", learning_calls="8")
+    assert "too dear" not in none.text
+    assert "The capacity allows no call; 0 customers" not in none.text

@@ -189,7 +189,7 @@ def test_what_exploration_taught_is_shown(ledger, read_outs):
     tiles = {one.label: one for one in read_out_view("x", read_outs.of("l-1")[1], 30).tiles}
     assert tiles["What exploration taught"].value == "10"
     assert tiles["What exploration taught"].note == (
-        "outcomes for 11 not worth calling; they tell as much as 10 of equal weight"
+        "outcomes for 11 outside the best calls; they tell as much as 10 of equal weight"
     )
 
 

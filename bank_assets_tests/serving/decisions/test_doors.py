@@ -111,7 +111,10 @@ def _refusal(read) -> str:
         ("job", "Management", '(did you mean "management"?)'),
         ("job", "management\u00a0", r'found "management\xa0" (did you mean "management"?)'),
         ("education", "", "found nothing (empty: write unknown, or map it)"),
-        ("education", "NULL", 'found "NULL" (empty: write unknown, or map it)'),
+        *(
+            ("education", text, f'found "{text}" (empty: write unknown, or map it)')
+            for text in ("NULL", "<NA>", "(null)")
+        ),
         ("contact_id", "a\x00b", r'found "a\x00b"'),
         ("contact_id", "k-1\u200b", r'found "k-1\u200b"'),
         ("contact_id", "x" * 65, "visible characters"),

@@ -95,7 +95,8 @@ def test_without_alerts_the_page_says_where_they_come_from(pages, home):
 
 def test_torn_and_foreign_lines_are_left_out(pages, home):
     with (home.path / "reports" / "alerts.jsonl").open("a") as stream:
-        stream.write(json.dumps({"schema_version": 99}) + "\nno json\n[1]\n\n" + '{"schema_version": 1, "ke')
+        stream.write(json.dumps({"schema_version": 99}) + "\nno json\n[1]\n\n")
+        stream.write(r'{"schema_version": 1, "key": "half a character \ud800"}' + '\n{"schema_version": 1, "ke')
     assert len(titles(soup_of(pages.get("/monitoring")))) == 3
 
 

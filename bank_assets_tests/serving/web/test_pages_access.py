@@ -1,5 +1,6 @@
 """Access to pages: login, roles, form tokens, headers; and pages when something is missing."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -201,6 +202,9 @@ def test_without_anything_home_monitoring_and_audit_are_designed(empty):
     assert "no login is needed" in soup_of(empty.get("/login")).text.lower()
 
 
+ALERT = dict.fromkeys(("kind", "key", "tone", "title", "text", "action"), "x") | {"schema_version": 1}
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -211,7 +215,9 @@ def test_without_anything_home_monitoring_and_audit_are_designed(empty):
         ("run_summary.json", '{"rows_contacts": "many"}'),
         ("drift/2010-01.json", "{}"),
         ("drift/2010-01.json", '{"schema_version": 1, "status": "ok"}'),
+        ("performance.json", r'{"schema_version": 1, "message": "\ud800"}'),
         ("alerts.jsonl", '{"schema_version": 1, "key": "k"}'),
+        ("alerts.jsonl", json.dumps(ALERT | {"at": "9999-12-31T23:59:59-14:00"})),
         ("alerts.jsonl", '{"schema_version": 1, "key": "k", "kind": "a", "tone": "bad", "title": "t", "at": "soon"}'),
     ],
 )
