@@ -108,7 +108,7 @@ soak: env ## full counts of kills and faults, servers, images, the demo, the who
 	$(BIN)/python -m bank_assets replay --json > "$$BANK_HOME/replay.json"
 
 # Needs the real file: BANK_SOURCE, else the download pinned by sha256.
-BENCHES := simulator etl drift recipes learning_rows explain uncertainty plan contact_policy feeds off_policy lift replay nightly main_job journey driver_memory lists ledger list_rows serving
+BENCHES := simulator etl drift recipes learning_rows explain uncertainty plan contact_policy feeds off_policy lift replay nightly main_job journey driver_memory lists list_steps ledger list_rows serving
 bench: env ## figures: one JSON line per claim (BENCHES=... for some)
 	export BANK_SOURCE="$${BANK_SOURCE:-$$($(BIN)/python -c 'import sys, pathlib; from bank_assets.sources.uci import download_uci; print(download_uci(pathlib.Path(sys.argv[1])))' '$(BANK_HOME)/source')}"
 	failed=""

@@ -21,6 +21,7 @@ from bank_assets.assets.list_plan import (
     exploring_each_day,
     plan_of,
     planned_calls,
+    scored_rows,
     scores_of,
     totals_of,
 )
@@ -237,13 +238,8 @@ def call_list(
     lists leave out who must not be called any more; the file of a list that ended lies there no longer.
     """
     suppressed = campaigns.suppressed(ledger.engine)
-    under = PlanSettings(
-        settings.calling,
-        CallLimits(settings.budget_eur),
-        suppression=SuppressionList.of(suppressed),
-        learning=settings.learning,
-        policy=settings.contact_policy,
-    )
+    under = PlanSettings(settings.calling, CallLimits(settings.budget_eur), suppression=SuppressionList.of(suppressed))
+    under = replace(under, learning=settings.learning, policy=settings.contact_policy)
     files, designs = CallListFiles(settings.reports / CALL_LISTS), ListDesigns(warehouse.home, settings.feedback)
     scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
     as_of, delivered = published.as_of if published else "", latest_campaigns(settings.warehouse)
@@ -251,20 +247,20 @@ def call_list(
 
     def make(due: Wanted) -> None:
         for name, derived in due.items():
-            facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
-            now = replace(under, economics=replace(settings.calling, calls_from=facts.get("calls_from")))
-            now = exploring_each_day(rows, now)
+            facts, rows = scored[name].metadata, scored_rows(warehouse, name)
+            economics = replace(settings.calling, calls_from=facts.get("calls_from"))
+            now = exploring_each_day(rows, replace(under, economics=economics))
             about = ListInQuestion(name, instead_of=instead_of(ledger.engine, name))
             now = replace(now, history=history_of(ledger.engine, under.policy, *planned_calls(rows), about))
             plan = plan_of(rows, now, settings.contract, name)
             digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
             file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
             shown = scores_of(rows, facts, settings.contact_policy.hours)
-            listed = PlannedList(name, file, plan, shown, now, rows, facts)
-            campaign = listed.campaign(settings.warehouse, settings.contract)
-            if campaign is None:
-                context.log.warning("list %s: made from scores of an earlier release or contract, not on record", name)
-            made = {"scores": scored[name].digest, **keep(ledger.engine, files, listed, campaign, settings.contract)}
+            listed = PlannedList(name, file, plan, shown, now, facts)
+            with listed.payload(settings.warehouse, settings.contract) as payload:
+                if payload is None:
+                    context.log.warning("list %s: from scores of an earlier release or contract, not on record", name)
+                made = {"scores": scored[name].digest, **keep(ledger.engine, files, listed, payload, settings.contract)}
             designs.keep(plan, shown, made.get("list_id", ""))
             derived.commit(called_rows(rows, plan), {**totals_of(plan, now), **made})
 

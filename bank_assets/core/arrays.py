@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,26 @@ BoolArray = NDArray[np.bool_]
 DayArray = NDArray[np.datetime64]
 Rows = Mapping[str, NDArray[Any]]
 """Columns of n rows by name, each (n,)."""
+TEXT: Final = np.dtypes.StringDType()
+"""Text of any length: 16 bytes for up to 15 of them, where `np.str_` takes four a character and an object some 60."""
+SLICE_ROWS: Final = 250_000  # rows that are Python objects at the same time
 Table = TypeVar("Table")
+
+
+def texts_of(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+    """Values as `TEXT`, (n,): empty where there is none."""
+    if getattr(values, "dtype", None) == TEXT:
+        return values  # type: ignore[return-value]
+    texts = np.empty(len(values), TEXT)
+    for first in range(0, len(values), SLICE_ROWS):
+        part = values[first : first + SLICE_ROWS]
+        texts[first : first + SLICE_ROWS] = ["" if one is None else str(one) for one in part]
+    return texts
+
+
+def mapped(column: NDArray[Any], of: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
+    """A function of each value, (n,), computed and stored once where a view repeats one value."""
+    return np.broadcast_to(of(column[:1])[0], len(column)) if column.strides == (0,) and len(column) else of(column)
 
 
 def rows_at(rows: Rows, at: Any) -> dict[str, NDArray[Any]]:

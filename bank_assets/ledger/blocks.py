@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from tempfile import SpooledTemporaryFile
+from typing import Any, Final, Protocol
 
 import msgspec
 import numpy as np
@@ -25,20 +26,30 @@ from bank_assets.ledger.digests import json_text, payload_hash
 from bank_assets.ledger.models import canonical_json
 
 BLOCK_ROWS: Final = 5_000
+_IN_MEMORY: Final = 64 << 20  # bytes of a list's blocks before they go to a file, some 500,000 rows
 _SALT_BYTES: Final = 16
 _PERSON: Final = ("contact_id", "customer_id", "salt")
 # Half the time of the default level for 3 % more bytes.
 _LEVEL: Final = 3
 
-Column = Sequence[Any] | NDArray[Any]
+
+class Slices(Protocol):
+    """A column of which parts can be had as plain values."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Sequence[Any]: ...
+
+
+Column = Slices | Sequence[Any] | NDArray[Any]
 Columns = Mapping[str, Column]
 
 
 @dataclass(frozen=True, slots=True)
 class ListRows:
-    """The rows of a list in its order, as columns of one length: of plain Python values, or arrays of them.
+    """The rows of a list in its order, as columns of one length: of plain Python values, arrays, or parts of a file.
 
-    Arrays become Python values block by block, so that a long list is never held as Python objects.
+    Columns become Python values block by block, so that a long list is never held as Python objects.
     """
 
     contact_id: Column
@@ -70,9 +81,25 @@ class ListRows:
         return digest.hexdigest()
 
 
-def _plain(column: Column) -> Sequence[Any]:
-    """The values of a column, as Python has them."""
-    return column.tolist() if isinstance(column, np.ndarray) else column
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A column with one value."""
+
+    value: Any
+    n_rows: int
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __getitem__(self, part: slice) -> list[Any]:
+        return [self.value] * len(range(self.n_rows)[part])
+
+
+def _plain(column: Any) -> Sequence[Any]:
+    """The values of a column, as Python has them; days as ISO texts."""
+    if not isinstance(column, np.ndarray):
+        return column
+    return (column.astype(str) if column.dtype.kind == "M" else column).tolist()
 
 
 def _add_json(digest: Any, column: Column) -> None:
@@ -135,7 +162,7 @@ class Block:
         """A block of a list's rows, with a new salt for each of them."""
         first = number * BLOCK_ROWS
         part = rows.at(slice(first, first + BLOCK_ROWS))
-        salts = [os.urandom(_SALT_BYTES) for _ in part.contact_id]
+        salts = [os.urandom(_SALT_BYTES) for _ in range(len(part))]
         person = dict(zip(_PERSON, (part.contact_id, part.customer_id, salts), strict=True))
         content = _Content(_packed(part.decided), _packed(person), _packed(part.payload))
         return cls(list_id, number, first + 1, len(part), facts, msgspec.msgpack.encode(content))
@@ -203,7 +230,11 @@ class Block:
 
     def hashed(self) -> Block:
         """The block with its root and without what it was hashed from, which takes 2 KB a row."""
-        light = replace(self)
+        return self.holding(self.content)
+
+    def holding(self, content: bytes) -> Block:
+        """The block with its root, and with a content that is not unpacked yet."""
+        light = replace(self, content=content)
         light.__dict__["root"] = self.root
         return light
 
@@ -211,7 +242,7 @@ class Block:
         """The content once person, salt and payload of some rows are erased."""
         erased = self._parts.erased | {place: self.payload_hashes[place] for place in places}
 
-        def emptied(columns: Columns) -> dict[str, bytes]:
+        def emptied(columns: Mapping[str, Sequence[Any]]) -> dict[str, bytes]:
             kept = {n: [None if at in erased else v for at, v in enumerate(one)] for n, one in columns.items()}
             return _packed(kept)
 
@@ -219,6 +250,19 @@ class Block:
         return msgspec.msgpack.encode(content)
 
 
-def blocks_of(list_id: str, rows: ListRows, facts: dict[str, Any]) -> list[Block]:
-    """The blocks of a list, hashed before a transaction keeps others waiting."""
-    return [Block.of(list_id, number, rows, facts).hashed() for number in range(-(-len(rows) // BLOCK_ROWS))]
+class HashedBlocks:
+    """The blocks of a list, hashed before a transaction keeps others waiting.
+
+    Until they are stored, those of a long list lie in a temporary file without a name.
+    """
+
+    def __init__(self, list_id: str, rows: ListRows, facts: dict[str, Any]) -> None:
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 -- it lives as long as this object
+        self._known: list[tuple[Block, int]] = []
+        for number in range(-(-len(rows) // BLOCK_ROWS)):
+            block = Block.of(list_id, number, rows, facts).hashed()
+            self._known.append((block.holding(b""), self._file.write(block.content)))
+
+    def __iter__(self) -> Iterator[Block]:
+        self._file.seek(0)
+        return (block.holding(self._file.read(size)) for block, size in self._known)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Text, func, or_, select, type_coerce
 
 from bank_assets.contract.names import CALLS, HOLDOUT
 from bank_assets.ledger import events, list_rows
-from bank_assets.ledger.blocks import NO_ROWS, ListRows, blocks_of
+from bank_assets.ledger.blocks import NO_ROWS, HashedBlocks, ListRows
 from bank_assets.ledger.campaign_models import campaign_lists, dispositions, suppressions
 from bank_assets.ledger.contact_history import chunks
 from bank_assets.ledger.engine import read, utc_now, writing
@@ -109,7 +109,7 @@ def keep_list(
     Nothing is recorded if `check` raises on what is on record at that moment.
     """
     shared = {**facts, "decided_at": made.created_at, "actor": made.actor, "list_name": made.name}
-    blocks = blocks_of(made.id, rows, shared)
+    blocks = HashedBlocks(made.id, rows, shared)
     with writing(engine) as connection:
         events.lock(connection)
         check(connection)

@@ -10,8 +10,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import compress
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, func, select
 
 from bank_assets.contract.feeds import CANCELLED, OF_CALLS, REFUSED, SUBSCRIBED, held
@@ -66,6 +69,37 @@ class OnRecord:
     lists: list[tuple[str, str, str]] = field(default_factory=list)
 
 
+class Persons:
+    """Some persons; of many, 64-bit hashes, which may let somebody else through once in a million lists."""
+
+    def __init__(self, persons: Collection[str]) -> None:
+        self._few = set(persons) if len(persons) <= CHUNK else None
+        self._hashes = np.unique(_hashes(persons)) if self._few is None else np.empty(0, np.int64)
+
+    def __or__(self, others: Collection[str]) -> Persons:
+        made = Persons([*self._few, *others]) if self._few is not None else Persons(others)
+        if self._few is None:
+            made._few, made._hashes = None, np.union1d(self._hashes, _hashes(others))
+        return made
+
+    @property
+    def few(self) -> Collection[str] | None:
+        """Their ids, if they are few enough for a statement."""
+        return self._few
+
+    def among(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Those rows whose first value is one of them."""
+        if self._few is not None:
+            return rows
+        hashes = _hashes([str(row[0]) for row in rows])
+        at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+        return list(compress(rows, self._hashes[at] == hashes))
+
+
+def _hashes(texts: Collection[str]) -> NDArray[np.int64]:
+    return np.fromiter(map(hash, texts), np.int64, len(texts))
+
+
 class Since(NamedTuple):
     """From which days, ISO, what is on record matters: calls made and planned, refusals, subscriptions."""
 
@@ -78,19 +112,25 @@ ALWAYS: Final = Since()
 
 
 def on_record(
-    engine: Engine, persons: Collection[str], counts: Callable[[ListOnRecord], bool], since: Since = ALWAYS
+    engine: Engine,
+    persons: Collection[str],
+    counts: Callable[[ListOnRecord], bool],
+    since: Since = ALWAYS,
+    own: Collection[str] = (),
 ) -> OnRecord:
     """What is on record about persons; of lists that were not withdrawn or replaced, those that count.
+
+    `own` are ids of lists that do not count, whose rows may be left unread.
 
     A planned call gives way to what is reported of it. A closed list plans no more calls. Whoever a list holds out is
     on it too, since a call by another list would spoil the comparison.
     """
-    found, ids = OnRecord(), set(persons)
+    found, ids = OnRecord(), Persons(persons)
     booked_since = _SUBSCRIPTIONS.where(subscriptions.c.on_day >= since.subscriptions)
     with engine.connect() as connection:
-        planned, lists = _planned(connection, ids, since.calls)
+        planned, lists = _planned(connection, ids, since.calls, own)
         owner = {contact: person for person, _, contact, *_ in planned}
-        reported = _about(connection, dispositions, {*ids, *owner}, _reported(since))
+        reported = _about(connection, dispositions, ids | owner, _reported(since))
         booked = _about(connection, subscriptions, ids, booked_since)
     calls: set[tuple[str, str, str]] = set()
     told: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = defaultdict(lambda: ([], []))
@@ -139,7 +179,7 @@ def _newest(engine: Engine, kinds: Sequence[str]) -> int | None:
 
 def listed(connection: Connection, persons: Collection[str]) -> list[Listed]:
     """Where lists call persons or hold them out, without lists that were withdrawn or replaced."""
-    rows, lists = _planned(connection, persons)
+    rows, lists = _planned(connection, Persons(persons))
     return [
         Listed(person, contact, day, bool(is_called), lists[at])
         for person, at, contact, day, is_called in rows
@@ -148,13 +188,15 @@ def listed(connection: Connection, persons: Collection[str]) -> list[Listed]:
 
 
 def _planned(
-    connection: Connection, persons: Collection[str], since: str = ""
+    connection: Connection, persons: Persons, since: str = "", own: Collection[str] = ()
 ) -> tuple[list[tuple[Any, ...]], dict[str, ListOnRecord]]:
     """(person, list, contact, day, is called) from a day on, and the lists that were not withdrawn or replaced."""
     query = select(
         func.coalesce(list_rows.c.customer_id, list_rows.c.contact_id),
         *list_rows.c["list_id", "contact_id", "contact_date", "is_called"],
     ).where(list_rows.c.is_called | (list_rows.c.reason == HELD_OUT), list_rows.c.contact_date >= since)
+    if own:  # only where a row says whose contact it is
+        query = query.where(list_rows.c.list_id.not_in(own) | list_rows.c.customer_id.is_not(None))
     rows = _about(connection, list_rows, persons, query)
     return rows, _lists(connection, sorted({list_id for _, list_id, *_ in rows}))
 
@@ -196,12 +238,14 @@ def _reported(since: Since) -> Select[Any]:
     return _DISPOSITIONS.where(at >= first, matters)
 
 
-def _about(connection: Connection, table: Table, persons: Collection[str], query: Select[Any]) -> list[tuple[Any, ...]]:
+def _about(connection: Connection, table: Table, persons: Persons, query: Select[Any]) -> list[tuple[Any, ...]]:
     """Rows of a table about persons, who are the first column: by customer, or by contact where none is named."""
-    is_few = len(persons) <= CHUNK  # for more, one scan takes a fifth of the time of so many look-ups
-    result = connection.execute(query.where(is_of(table, persons)) if is_few else query)
-    rows = result.cursor.fetchall()  # SQLAlchemy's own rows take twice the time
-    return [row for row in rows if is_few or row[0] in persons]
+    # For many, one scan takes a fifth of the time of so many look-ups.
+    result = connection.execute(query if persons.few is None else query.where(is_of(table, persons.few)))
+    found: list[tuple[Any, ...]] = []
+    while rows := result.cursor.fetchmany(CHUNK):  # SQLAlchemy's own rows take twice the time
+        found += persons.among(rows)
+    return found
 
 
 def is_of(table: Table, persons: Collection[str]) -> ColumnElement[bool]:

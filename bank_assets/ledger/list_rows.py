@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -31,22 +31,14 @@ _OWN: Final = (
 )  # fmt: skip
 
 
-def keep(recording: Recording, blocks: Sequence[Block]) -> None:
-    """Store the blocks of a list under its event, and enter their rows in the index."""
-    bounds = ("list_id", "first_row", "n_rows", "facts")
-    recording.insert(
-        list_blocks,
-        [
-            {**{name: getattr(one, name) for name in bounds}, "block": one.number, "merkle_root": one.root}
-            for one in blocks
-        ],
-    )
-    if not blocks:
-        return
-    contents = [{"list_id": one.list_id, "block": one.number, "content": one.content} for one in blocks]
-    recording.connection.execute(insert(block_rows), contents)
+def keep(recording: Recording, blocks: Iterable[Block]) -> None:
+    """Store the blocks of a list under its event one after the other, and enter their rows in the index."""
     names = list_rows.columns.keys()
     for block in blocks:
+        bounds = {name: getattr(block, name) for name in ("list_id", "first_row", "n_rows", "facts")}
+        recording.insert(list_blocks, [{**bounds, "block": block.number, "merkle_root": block.root}])
+        content = {"list_id": block.list_id, "block": block.number, "content": block.content}
+        recording.connection.execute(insert(block_rows), content)
         entries = [dict(zip(names, entry, strict=True)) for entry in _entries(block)]
         recording.connection.execute(insert(list_rows), entries)
 

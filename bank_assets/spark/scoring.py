@@ -9,7 +9,7 @@ not depend on its part. The driver holds no row of the list, but 16 bytes for ea
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow.feather import read_table, write_feather
 
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray, IntArray, Rows
 from bank_assets.core.economics.call_plan import deciles
@@ -36,6 +38,7 @@ from bank_assets.spark.list_intake import DAY, ID, LINE, ListReader, Refused, fr
 from bank_assets.spark.month_files import COMPRESSION
 from bank_assets.spark.ranking import SortedKeys, ranking_of
 from bank_assets.spark.workers import Workers
+from bank_assets.store.stored_columns import StoredColumn, compact
 
 SCORED_SCHEMA: Final = pa.schema(
     [
@@ -153,6 +156,40 @@ def plans_of(read: ReadList, contract: Contract) -> Plans:
     return sums.statistics()
 
 
+def payload_of(read: ReadList, contract: Contract, contact_ids: NDArray[Any], path: Path) -> dict[str, Any] | None:
+    """What a file says of its contacts, as columns of a new file; None if they are others, or in another order.
+
+    Values are as delivered, `customer_id` is None where nobody is named. `contact_ids` are `core.arrays.TEXT`, (n,).
+    """
+    integers = {column.source for column in contract.payload if column.kind is ColumnKind.INTEGER}
+    writer, before = None, 0
+    try:
+        for part, repeated in zip(read.parts, read.repeated, strict=True):
+            for rows in _blocks_of(part, repeated):
+                ids = np.strings.strip(compact(rows[ID]))
+                if not np.array_equal(ids, contact_ids[before : before + len(ids)]):
+                    return None
+                before += len(ids)
+                values = rows.drop_columns([ID, DAY, LINE])
+                values = pa.table({name: _as_delivered(name, values[name], integers) for name in values.column_names})
+                writer = writer or pq.ParquetWriter(path, values.schema, compression="lz4", write_statistics=False)
+                writer.write_table(values)
+    finally:
+        if writer is not None:
+            writer.close()
+    if writer is None or before != len(contact_ids):
+        return None
+    return {name: StoredColumn([path], name) for name in writer.schema.names}
+
+
+def _as_delivered(name: str, column: pa.ChunkedArray, integers: Collection[str]) -> pa.ChunkedArray:
+    if name in integers:
+        return column.cast(pa.int64(), safe=False)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    return pc.if_else(pc.equal(column, ""), None, column) if name == CUSTOMER_ID else column
+
+
 @dataclass(frozen=True, slots=True)
 class Scoring:
     """What every row of a list is scored with; `contract` is that of the model."""
@@ -231,7 +268,7 @@ def _with_deciles(folder: Path, of: tuple[ScoredPart, NDArray[np.int8]]) -> Path
 
 def decisions_of(
     contact_ids: Sequence[object], proba: FloatArray, economics: Economics, rows: Rows, suppression: SuppressionList
-) -> list[str]:
+) -> pa.Array:
     """`call` or `do_not_call` for each contact, (n,); nobody who objected is called, whatever a call would earn."""
     is_called = np.array(economics.decide(proba, rows))
     if suppression.customer_ids:
@@ -240,4 +277,4 @@ def decisions_of(
             row for row in np.flatnonzero(is_called).tolist() if suppression.covers(contact_ids[row], persons[row])
         )
         is_called[list(objecting)] = False
-    return np.where(is_called, "call", "do_not_call").tolist()
+    return pc.if_else(pa.array(is_called), "call", "do_not_call")

@@ -45,6 +45,6 @@ def history_of(
 
     first = np.append(np.asarray(days, dtype="datetime64[D]"), FOREVER).min()
     since = Since(*(str(first - window) for window in policy.windows))
-    found = on_record(engine, persons, counts, since)
+    found = on_record(engine, persons, counts, since, {about.id, *about.instead_of})
     kinds = (found.contacts, found.refusals, found.subscriptions, found.lists)
     return ContactHistory(*(PersonDays.of(rows) for rows in kinds))

@@ -17,13 +17,12 @@ import onnxruntime
 from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
-from bank_assets.core.arrays import Rows
 from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.feature_set import is_stale
-from bank_assets.ledger.blocks import ListRows
+from bank_assets.ledger.blocks import ListRows, Same
 from bank_assets.store.call_lists import ListScores
 
 ON_PROBATION: Final = "model_on_probation"
@@ -107,29 +106,33 @@ def made_under(plan: CallPlan, settings: PlanSettings, scores: ListScores, **rea
 
 
 def rows_of_list(
-    plan: CallPlan, scores: ListScores, frame: Rows, contract: Contract, calls_from: float | None
+    plan: CallPlan, scores: ListScores, frame: Mapping[str, Any], contract: Contract, calls_from: float | None
 ) -> ListRows:
-    """Every row of a planned list as a decision; `frame` holds the payload by `contract`.
+    """Every row of a planned list as a decision.
 
-    A call was decided by the threshold `calls_from` of a model, or by break-even.
+    `frame` holds the payload by `contract`, in arrays or as other columns that `ledger.blocks` takes. A call was
+    decided by the threshold `calls_from` of a model, or by break-even.
     """
     n = len(plan.contact_id)
-    threshold = plan.cost_eur / plan.value_eur if calls_from is None else np.full(n, calls_from)
+    threshold: Any = plan.cost_eur / plan.value_eur if calls_from is None else Same(calls_from, n)
     named = frame.get(CUSTOMER_ID)
+    if isinstance(named, np.ndarray):
+        named = [one or None for one in named]
     integers = {column.source for column in contract.payload if column.kind is ColumnKind.INTEGER}
     payload: dict[str, Any] = {
-        name: frame[name].astype(np.int64) if name in integers else frame[name] for name in contract.payload_columns
+        name: column.astype(np.int64) if name in integers and isinstance(column, np.ndarray) else column
+        for name, column in ((name, frame[name]) for name in contract.payload_columns)
     }
     return ListRows(
         plan.contact_id,
-        [None] * n if named is None else [one or None for one in named],
+        Same(None, n) if named is None else named,
         payload,
         {
-            "contact_date": np.asarray(scores.contact_date, "datetime64[D]").astype(str),
+            "contact_date": np.asarray(scores.contact_date, "datetime64[D]"),
             "probability": plan.probability,
             "probability_low": scores.low,
             "probability_high": scores.high,
-            "decision": np.where(plan.is_called, "call", "do_not_call"),
+            "decision": np.array(["do_not_call", "call"], object)[plan.is_called.astype(np.int8)],
             "reason": plan.reason,
             "propensity": plan.propensity,
             "rank": plan.rank,

@@ -60,7 +60,7 @@ class Derived:
             raise WarehouseError(f"{self.table} {self.key}: expected it stored, found none; materialize {self.table}.")
         return found
 
-    def commit(self, rows: pa.Table, metadata: Mapping[str, Any] | None = None) -> Entry:
+    def commit(self, rows: pa.Table | pa.RecordBatchReader, metadata: Mapping[str, Any] | None = None) -> Entry:
         """Store the key's content."""
         return self.store.write(self.table, self.key, rows, self.fingerprint, metadata)
 

@@ -56,16 +56,24 @@ def calls_now(
 ) -> Export:
     """The calls of a list's file that objections and contact policy still allow."""
     rows = CsvRows.of(content)
+    left_out, is_allowed = _left_out(ledger, policy, objections, kept, rows)
+    return Export(b"".join(rows.only(is_allowed)), left_out, sum(is_allowed))
+
+
+def _left_out(
+    ledger: Engine, policy: ContactPolicy, objections: SuppressionList, kept: CampaignList, rows: CsvRows
+) -> tuple[list[LeftOut], list[bool]]:
+    """The calls that must not be made any more, and for each row whether its call may."""
     ids, persons, days = rows.contact_id, rows.person, rows.contact_date
     about = ListInQuestion(kept.name, kept.id)
     found = policy.check(persons, days, history_of(ledger, policy, persons, days, about))
-    left_out, is_allowed = [], []
+    left_out, is_allowed = list[LeftOut](), list[bool]()
     for row, both in enumerate(zip(ids, persons, strict=True)):
         rule, until = (SUPPRESSED, "") if objections.covers(*both) else (str(found.rule[row]), str(found.until[row]))
         is_allowed.append(not rule)
         if rule:
             left_out.append(LeftOut(ids[row], rule, "" if until == "NaT" else until))
-    return Export(rows.only(is_allowed), left_out, sum(is_allowed))
+    return left_out, is_allowed
 
 
 def refresh(
@@ -78,5 +86,6 @@ def refresh(
         name = one.content_path or ""
         if one.id in ended:
             files.offer(name, None)
-        elif (made := files.read(name)) is not None:
-            files.offer(name, calls_now(ledger, policy, objections, one, made).content)
+        elif (made := files.path(name)) is not None:
+            rows = CsvRows.of(made)
+            files.offer(name, rows.only(_left_out(ledger, policy, objections, one, rows)[1]))

@@ -111,7 +111,7 @@ class PersonalData:
 def _without(content: bytes, whose: Whose) -> bytes:
     rows = CsvRows.of(content)
     is_kept = [not whose.is_of(*both) for both in zip(rows.contact_id, rows.person, strict=True)]
-    return content if all(is_kept) else rows.only(is_kept)
+    return content if all(is_kept) else b"".join(rows.only(is_kept))
 
 
 def _day_of(path: Path) -> str:

@@ -173,16 +173,26 @@ class Warehouse:
         return committed
 
     def write(
-        self, table: str, key: str, rows: pa.Table, fingerprint: str, metadata: Mapping[str, Any] | None = None
+        self,
+        table: str,
+        key: str,
+        rows: pa.Table | pa.RecordBatchReader,
+        fingerprint: str,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Write an Arrow table as the content of one key and commit it."""
+        """Write an Arrow table, or batches one after the other, as the content of one key and commit it."""
         snapshot, folder = self.staging(table)
         try:
             name = self._table(table).name_for(key)
             with explained(folder, "write Parquet"):
                 (folder / name).parent.mkdir(exist_ok=True)
                 target, filesystem = arrow(folder / name)
-                pq.write_table(rows, target, filesystem=filesystem, compression=COMPRESSION)
+                if isinstance(rows, pa.Table):
+                    pq.write_table(rows, target, filesystem=filesystem, compression=COMPRESSION)
+                else:
+                    with pq.ParquetWriter(target, rows.schema, filesystem=filesystem, compression=COMPRESSION) as file:
+                        for batch in rows:
+                            file.write_batch(batch)
             staged = StagedEntry((name,), fingerprint, metadata or {})
             return self.commit(table, snapshot, {key: staged})[key]
         except BaseException:

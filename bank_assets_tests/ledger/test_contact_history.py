@@ -171,3 +171,13 @@ def test_objections_of_more_people_than_a_statement_takes(ledger):
     people = [f"k-{number}" for number in range(CHUNK + 2)]
     assert campaigns.suppress(ledger, people[1:], reason="objection", actor="ana") == len(people) - 1
     assert campaigns.suppress(ledger, people, reason="objection", actor="ana") == 1
+
+
+@pytest.mark.parametrize("others", [0, CHUNK])
+def test_rows_of_its_own_list_are_left_unread_unless_they_say_whose_contact_it_is(recorded, others):
+    persons = [*PERSONS, *(f"other-{n}" for n in range(others))]
+    found, all_of_it = (on_record(recorded, persons, lambda one: one.id != "a", own=own) for own in ({"a"}, ()))
+    for kind in ("contacts", "refusals", "subscriptions", "lists"):
+        assert sorted(getattr(found, kind)) == sorted(getattr(all_of_it, kind))
+    assert found.refusals
+    assert found.lists

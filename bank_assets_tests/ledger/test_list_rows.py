@@ -219,9 +219,17 @@ def test_rows_in_arrays_are_those_in_lists_and_keep_the_digest_of_earlier_releas
     before = hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
     assert listed.digest(FACTS) == arrays.digest(FACTS) == before
     assert NO_ROWS.digest({}) == hashlib.sha256(b"[[],[],{},{},{}]").hexdigest()
-    of_lists, of_arrays = (blocks.blocks_of("list", one, FACTS) for one in (listed, arrays))
+    of_lists, of_arrays = (blocks.HashedBlocks("list", one, FACTS) for one in (listed, arrays))
     for one, other in zip(of_lists, of_arrays, strict=True):
         assert not {"records", "leaves", "payload"} & other.__dict__.keys(), "2 KB a row"
         assert (one.decided, one.payload, one.n_rows) == (other.decided, other.payload, other.n_rows)
         again = replace(other)
         assert (again.root, again.payload_hashes) == (other.root, other.payload_hashes)
+
+
+def test_blocks_of_a_long_list_wait_in_a_file(ledger, monkeypatch):
+    monkeypatch.setattr(blocks, "_IN_MEMORY", 1)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 4)
+    made = keep(ledger, rows_of(10))
+    assert decisions.get(ledger, f"{made.id}.9").contact_id == "c-8"
+    assert fault(ledger) == (10, "")

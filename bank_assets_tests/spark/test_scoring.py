@@ -159,7 +159,7 @@ def test_a_distributed_sort_is_the_sort_of_all_rows(tmp_path, seed, monkeypatch)
 def test_a_customer_who_objected_is_not_called_at_any_probability():
     proba = np.array([0.9, 0.9, 0.01])
     found = decisions_of(["a", "b", "c"], proba, Economics.constant(5.0, 50.0), {}, SuppressionList.of(["b"]))
-    assert found == ["call", "do_not_call", "do_not_call"]
+    assert found.to_pylist() == ["call", "do_not_call", "do_not_call"]
     rows = {"customer_id": np.array(["k", None, "l"], dtype=object)}
     found = decisions_of(["a", "b", "c"], proba, Economics.constant(0.1, 50.0), rows, SuppressionList.of(["k", "b"]))
-    assert found == ["do_not_call", "do_not_call", "call"]
+    assert found.to_pylist() == ["do_not_call", "do_not_call", "call"]

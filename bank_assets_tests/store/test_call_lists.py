@@ -16,7 +16,8 @@ from bank_assets.core.economics.economics import ColumnAmount, Economics
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import SuppressionList
-from bank_assets.store.call_lists import COLUMNS, CallListFiles, csv_of
+from bank_assets.store import call_lists
+from bank_assets.store.call_lists import COLUMNS, CallListFiles, CsvRows, csv_of
 
 ECONOMICS = Economics.constant(5.0, 50.0)
 IDS = [f"c{n:02d}" for n in range(20)]
@@ -54,7 +55,7 @@ def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_pag
     assert [row["contact_id"] for row in rows] == ["c18", "c17", "c16", "c15"], "c19 objected, the budget is for four"
     assert [row["decile"] for row in rows] == ["1", "2", "2", "3"]
     assert {(row["model_version"], row["as_of"], row["cost_eur"]) for row in rows} == {("7", "2010-10-19", "5.00")}
-    assert called_rows(scored(), plan).column("decile").to_pylist() == [1, 2, 2, 3]
+    assert called_rows(scored(), plan).read_all().column("decile").to_pylist() == [1, 2, 2, 3]
     assert totals_of(plan, under(20.0))["calls"] == 4
     assert rows_of(csv_of(plan, scores_of(scored(), FACTS), "spring", HOLDOUT)) == []
 
@@ -62,7 +63,7 @@ def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_pag
 def test_a_list_carries_propensities_and_what_draws_it_again():
     settings = replace(under(40.0, "c19"), learning=LearningBudget(0.2, 2))
     plan = plan_of(scored(), settings, UCI, "spring")
-    called = called_rows(scored(), plan)
+    called = called_rows(scored(), plan).read_all()
     rows = rows_of(csv_of(plan, scores_of(scored(), FACTS), "spring"))
     assert [float(row["propensity"]) for row in rows] == called.column("propensity").to_pylist()
     assert [row["reason"] for row in rows] == called.column("reason").to_pylist()
@@ -82,7 +83,7 @@ def test_a_list_that_names_persons_says_who_they_are_and_calls_nobody_who_object
     assert [row["contact_id"] for row in found] == ["c16", "c15", "c14", "c13"]
     assert [row["customer_id"] for row in found] == ["k8", "k7", "k7", "k6"]
     assert tuple(found[0]) == (*COLUMNS, "customer_id")
-    assert called_rows(rows, plan).column("customer_id").to_pylist() == ["k8", "k7", "k7", "k6"]
+    assert called_rows(rows, plan).read_all().column("customer_id").to_pylist() == ["k8", "k7", "k7", "k6"]
 
 
 def test_no_cell_of_a_list_begins_as_a_formula():
@@ -115,3 +116,20 @@ def test_a_kept_list_is_read_back_and_its_folder_is_closed(tmp_path):
     files.write("x.csv", b"list_id\r\n")
     assert (files.read("x.csv"), files.has("x.csv")) == (b"list_id\r\n", True)
     assert (tmp_path / "lists").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_is_written_and_read_in_parts(tmp_path, monkeypatch):
+    rows = scored().append_column("customer_id", pa.array([f"k{n // 2}" for n in range(20)]))
+    plan, shown = plan_of(rows, under(None), UCI, "spring"), scores_of(rows, FACTS)
+    whole, files = csv_of(plan, shown, "spring"), CallListFiles(tmp_path)
+    monkeypatch.setattr(call_lists, "CSV_ROWS", 3)
+    files.write("x.csv", call_lists.csv_parts(plan, shown, "spring"))
+    assert files.read("x.csv") == whole
+    of_bytes, of_file = CsvRows.of(whole), CsvRows.of(files.path("x.csv"))
+    is_kept = [place % 3 > 0 for place in range(len(of_bytes.person))]
+    assert of_file.person.tolist() == of_bytes.person.tolist() == [row["customer_id"] for row in rows_of(whole)]
+    lines = whole.split(b"\r\n")
+    expected = b"\r\n".join([lines[0], *(line for place, line in enumerate(lines[1:-1]) if place % 3 > 0), b""])
+    assert b"".join(of_file.only(is_kept)) == b"".join(of_bytes.only(is_kept)) == expected
+    files.offer("x.csv", of_file.only(is_kept))
+    assert ((tmp_path / "x.csv").read_bytes(), files.read("x.csv")) == (expected, whole)

@@ -41,7 +41,7 @@ def shown_of(chosen: ScoredList, planned: PlannedCampaign) -> Shown:
     """What a plan rests on and comes to; two plans agree if all of it is equal."""
     plan, scored = planned.plan, planned.scored
     rules = {reason: n for reason, n in plan.excluded.items() if reason in RULE_TEXTS}
-    columns = (scored.contact_date, plan.reason, plan.propensity, plan.probability)
+    columns = (scored.contact_date, plan.reason.astype("U24"), plan.propensity, plan.probability)
     return {
         "file": chosen.read.digest[:DIGITS],
         "model": f"version {scored.champion.version} ({scored.champion.digest[:DIGITS]})",

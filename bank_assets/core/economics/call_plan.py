@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.names import HELD_OUT as HELD_OUT
-from bank_assets.core.arrays import DayArray, FloatArray, IntArray
+from bank_assets.core.arrays import SLICE_ROWS, DayArray, FloatArray, IntArray
 from bank_assets.core.economics.exploration import CENTS, Reserve
 from bank_assets.core.economics.suppression import RULE_TEXTS
 
@@ -84,13 +85,13 @@ class CallPlan:
     """
 
     list_id: str
-    contact_id: NDArray[np.str_]
+    contact_id: NDArray[Any]  # `core.arrays.TEXT`
     probability: FloatArray
     cost_eur: FloatArray
     value_eur: FloatArray
     expected_profit_eur: FloatArray
     is_called: NDArray[np.bool_]
-    reason: NDArray[np.str_]
+    reason: NDArray[Any]  # objects that rows share
     until: DayArray
     propensity: FloatArray
     budget_eur: float | None
@@ -115,14 +116,15 @@ class CallPlan:
     @cached_property
     def rank(self) -> IntArray:
         """Place in the call order from 1; 0 if not called."""
+        order = self.call_order
         rank = np.zeros(len(self.contact_id), dtype=np.int64)
-        rank[self.call_order] = np.arange(1, len(self.call_order) + 1)
+        rank[order] = np.arange(1, len(order) + 1)
         return rank
 
     @cached_property
-    def decile(self) -> IntArray:
+    def decile(self) -> NDArray[np.int8]:
         """1 for the tenth of the whole list with the highest expected profit, up to 10."""
-        return deciles(self.ranking)
+        return deciles(self.ranking).astype(np.int8)
 
     @cached_property
     def called(self) -> Totals:
@@ -185,8 +187,7 @@ class CallPlan:
     @property
     def excluded(self) -> dict[str, int]:
         """Number of contacts not called, by reason."""
-        names, counts = np.unique(self.reason[~self.is_called], return_counts=True)
-        return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+        return dict(sorted(Counter(self.reason[~self.is_called].tolist()).items()))
 
     def summary(self) -> dict[str, Any]:
         """JSON form without the rows: totals, reasons, limits, curve."""
@@ -219,16 +220,21 @@ class CallPlan:
 def ranked(expected_profit_eur: FloatArray, contact_id: NDArray[Any]) -> NDArray[np.intp]:
     """Rows by expected profit, the best first, and by the contact's id where it is equal; all (n_contacts,).
 
-    Ids are text, as `np.str_` or as objects. Only those of equal profits are looked at.
+    Ids are text, as `core.arrays.TEXT`, `np.str_` or objects. Only those of equal profits are looked at, part by part.
     """
     micros = in_micros(expected_profit_eur)
     order = np.argsort(-micros, kind="stable")
     ordered = micros[order]
     is_equal = ordered[1:] == ordered[:-1]
     tied = np.flatnonzero(np.append(is_equal, False) | np.append(False, is_equal))
-    if len(tied):
-        ids = np.asarray(contact_id[order[tied]], dtype=np.str_)
-        order[tied] = order[tied][np.lexsort((ids, -ordered[tied]))]
+    ends = np.append(np.flatnonzero(np.diff(ordered[tied])) + 1, len(tied))  # of the contacts of one profit
+    first = 0
+    while first < len(tied):
+        end = int(ends[min(int(np.searchsorted(ends, first + SLICE_ROWS)), len(ends) - 1)])
+        rows = tied[first:end]
+        ids = np.array(contact_id[order[rows]].tolist(), dtype=np.str_)
+        order[rows] = order[rows][np.lexsort((ids, -ordered[rows]))]
+        first = end
     return order
 
 

@@ -7,9 +7,10 @@ in a span; the rule whose span ends last is the reason. `core.economics.calling_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.names import LONGEST_LIST
 from bank_assets.contract.yaml_tree import FileError, Node, Reader, file_text, parse_yaml, values_of
-from bank_assets.core.arrays import DayArray, IntArray
+from bank_assets.core.arrays import SLICE_ROWS, DayArray, IntArray
 from bank_assets.core.economics.calling_hours import CallingHours, read_hours
 
 SUBSCRIBED_RECENTLY: Final = "subscribed_recently"
@@ -32,6 +33,7 @@ FOREVER: Final = np.datetime64("9999-12-31", "D")
 _NEVER: Final = np.datetime64("0001-01-01", "D")
 _NO_DAYS: Final = np.empty(0, dtype="datetime64[D]")
 _STRIDE: Final = 1 << 23  # more days than datetime.date knows, so that (person, day) is one whole number
+_UNKNOWN: Final = -1  # number of persons whose history is empty
 _SHIFT: Final = 1 << 21  # makes days before 1970 positive
 
 
@@ -72,7 +74,7 @@ class ContactHistory:
 class Exclusions(NamedTuple):
     """Who must not be called on the day planned; arrays are (n,)."""
 
-    rule: NDArray[np.str_]  # the rule that excludes, "" where none does
+    rule: NDArray[Any]  # the rule that excludes, "" where none does
     until: DayArray  # first day on which no rule excludes, NaT where none does
 
 
@@ -124,15 +126,19 @@ class ContactPolicy:
         Several contacts of a person are taken in the order of their days, as all of them count.
         """
         days = np.asarray(days, dtype="datetime64[D]")
-        known = {person: code for code, person in enumerate(dict.fromkeys(_listed(persons)))}
-        codes = np.array([known[person] for person in _listed(persons)], dtype=np.int64)
+        # Who is not on record needs no number, unless the list's own contacts of a person count among themselves.
+        counted = persons if self.at_most is not None else ()
+        of_history = (history.contacts, history.refusals, history.subscriptions, history.lists)
+        concerned = chain(*(_listed(one.person) for one in of_history), counted)
+        known = {person: code for code, person in enumerate(dict.fromkeys(concerned))}
+        codes = np.fromiter((known.get(person, _UNKNOWN) for person in persons), np.int64, len(days))
         spans, opening = _Spans(self, history, known), np.append(days, FOREVER).min()
-        found = Exclusions(np.full(len(days), "", dtype="U24"), np.full(len(days), np.datetime64("NaT"), days.dtype))
-        for rows in _rounds(codes, days) if self.at_most is not None else [np.arange(len(days))]:
+        found = Exclusions(np.full(len(days), "", dtype=object), np.full(len(days), np.datetime64("NaT"), days.dtype))
+        for rows in _rounds(codes, days) if self.at_most is not None else _slices(len(days)):
             ends = spans.ends(codes[rows], days[rows], np.maximum(opening, days[rows] - LONGEST_LIST))
             is_free = (last := ends.max(axis=0)) == _NEVER
             excluded, until = rows[~is_free], last[~is_free]
-            found.rule[excluded] = np.asarray(POLICY_RULES)[ends.argmax(axis=0)[~is_free]]
+            found.rule[excluded] = np.array(POLICY_RULES, dtype=object)[ends.argmax(axis=0)[~is_free]]
             while len(excluded):
                 found.until[excluded] = until
                 further = spans.ends(codes[excluded], until, until).max(axis=0)
@@ -142,6 +148,11 @@ class ContactPolicy:
 
 
 NO_POLICY: Final = ContactPolicy()
+
+
+def _slices(n_rows: int) -> Iterator[NDArray[np.intp]]:
+    """All rows, some at a time."""
+    return (np.arange(first, min(first + SLICE_ROWS, n_rows)) for first in range(0, n_rows, SLICE_ROWS))
 
 
 def _rounds(codes: IntArray, days: DayArray) -> list[NDArray[np.intp]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -34,14 +34,16 @@ def holdout_mask(customer_ids: Sequence[str] | NDArray[Any], list_id: str, share
     """
     if not 0.0 <= share <= MAXIMUM_SHARE:
         raise HoldoutError(f"hold-out share: expected 0 to {MAXIMUM_SHARE}, found {share!r}; 10 % is written 0.1.")
+    if not share:
+        return np.zeros(len(customer_ids), dtype=bool)
     return hash_draws(customer_ids, list_id) < np.uint64(share * 2**64)
 
 
-def hash_draws(keys: Sequence[Any] | NDArray[Any], list_id: str, purpose: bytes = b"") -> NDArray[np.uint64]:
+def hash_draws(keys: Iterable[Any], list_id: str, purpose: bytes = b"") -> NDArray[np.uint64]:
     """A random whole number below 2**64 for each key, (n,): a hash of list and key, independent for each purpose."""
     prefix = hashlib.blake2b(str(list_id).encode(), digest_size=16).digest()
     hashes = (hashlib.blake2b(prefix + str(key).strip().encode(), digest_size=8, person=purpose) for key in keys)
-    return np.frombuffer(b"".join(one.digest() for one in hashes), dtype=">u8").astype(np.uint64)
+    return np.fromiter((int.from_bytes(one.digest(), "big") for one in hashes), dtype=np.uint64)
 
 
 def _check_share(name: str, value: float) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, Rows
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, Rows, mapped, texts_of
 from bank_assets.core.economics.call_plan import (
     BEYOND_LIMITS,
     EXPLORATION,
@@ -143,28 +143,27 @@ def plan_calls(
         PlanError, SuppressionError, HoldoutError, ExplorationError: a probability, a column of a rule, a share or a
             score is unusable.
     """
-    ids = np.asarray([str(contact_id).strip() for contact_id in contact_ids], dtype=np.str_)
+    ids = np.strings.strip(texts_of(contact_ids))
     offers = _offers(ids, probability, rows, settings.economics)
-    persons = np.asarray(persons_of(ids, rows), dtype=object)
+    persons = texts_of(persons_of(ids, rows))
     reason, until = _excluded(ids, persons, rows, contract, settings)
     is_eligible = reason == ALLOWED
     design = _design(offers, is_eligible, rows.get(EXPLORATION_SCORE), settings)
-
     is_explored = draw(design.inclusion, persons, ids, list_id)
     is_called = design.is_best | is_explored
     held_out = np.flatnonzero(is_called)
     held_out = held_out[holdout_mask(persons[held_out], list_id, settings.holdout_share)]
     is_called[held_out] = False
-    reason[is_eligible] = np.where(offers.is_wanted, BEYOND_LIMITS, NOT_WORTH_CALLING)[is_eligible]
+    reason[is_eligible & offers.is_wanted], reason[is_eligible & ~offers.is_wanted] = BEYOND_LIMITS, NOT_WORTH_CALLING
     if design.is_exploring:
         reason[is_eligible & (design.inclusion == 0.0)] = OUT_OF_REACH
     reason[design.is_best], reason[is_explored], reason[held_out] = WORTH_CALLING, EXPLORATION, HELD_OUT
     is_kept = 1.0 - settings.holdout_share
-    return CallPlan(
+    plan = CallPlan(
         list_id,
         ids,
         offers.probability,
-        offers.cost_cents / CENTS,
+        mapped(offers.cost_cents, lambda cents: cents / CENTS),
         offers.value,
         offers.profit / MICROS,
         is_called,
@@ -180,18 +179,23 @@ def plan_calls(
         design.reserve,
         design.loss(offers, settings.limits) * is_kept / MICROS,
     )
+    plan.__dict__["ranking"] = offers.ranking  # the same order, which takes as long as all the rest
+    return plan
 
 
 def _excluded(
-    ids: NDArray[np.str_], persons: NDArray[Any], rows: Rows, contract: Contract, settings: PlanSettings
+    ids: NDArray[Any], persons: NDArray[Any], rows: Rows, contract: Contract, settings: PlanSettings
 ) -> Exclusions:
     """Who must not be called: by objections and the list's own rules, then by the contact policy."""
     reason = excluded_by_rules(ids, rows, contract, settings.suppression, settings.rules)
-    until = np.full(len(ids), np.datetime64("NaT"), dtype="datetime64[D]")
+    until = np.broadcast_to(np.datetime64("NaT", "D"), len(ids))
     if CONTACT_DATE in rows:  # lists without days, such as those of the replay, have no history
-        others = np.flatnonzero(reason == ALLOWED)
+        others: Any = reason == ALLOWED
+        others = slice(None) if others.all() else np.flatnonzero(others)
         found = settings.policy.check(persons[others], rows[CONTACT_DATE][others], settings.history)
-        reason[others], until[others] = found
+        if (found.rule != ALLOWED).any():
+            until = until.copy()
+            reason[others], until[others] = found
     return Exclusions(reason, until)
 
 
@@ -207,7 +211,7 @@ class _Offers(NamedTuple):
     ranking: NDArray[np.intp]  # rows, the best first
 
 
-def _offers(ids: NDArray[np.str_], probability: ArrayLike, rows: Rows, economics: Economics) -> _Offers:
+def _offers(ids: NDArray[Any], probability: ArrayLike, rows: Rows, economics: Economics) -> _Offers:
     proba = _checked_probability(probability, len(ids))
     cost_cents, value = _priced(economics, rows, len(ids))
     profit = np.rint((proba * value - cost_cents / CENTS) * MICROS).astype(np.int64)
@@ -267,7 +271,7 @@ def _priced(economics: Economics, rows: Rows, n_contacts: int) -> tuple[IntArray
         cost, value = (np.broadcast_to(one, n_contacts) for one in (economics.cost(rows), economics.value(rows)))
     except ValueError as error:
         raise PlanError(f"economics: expected {n_contacts} contacts, found other rows: {error}.") from error
-    return np.maximum(np.rint(cost * CENTS), 1.0).astype(np.int64), value
+    return mapped(cost, lambda eur: np.maximum(np.rint(eur * CENTS), 1.0).astype(np.int64)), value
 
 
 def _checked_probability(probability: ArrayLike, n_contacts: int) -> FloatArray:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.errors import ContractError
+from bank_assets.core.economics import contact_policy
 from bank_assets.core.economics.contact_policy import ContactHistory, ContactPolicy, PersonDays, parse_policy
 from bank_assets_tests.world.contact_lists import breaches, call_by_lists
 
@@ -147,3 +148,10 @@ def test_two_lists_that_open_and_end_on_the_same_days_are_two():
 )
 def test_a_weaker_policy_is_found_out(enforced, rule):
     assert breaches(RANDOM, call_by_lists(replace(RANDOM, **enforced), 4_000, 16))[rule] > 0
+
+
+def test_a_long_list_is_checked_part_by_part(monkeypatch):
+    monkeypatch.setattr(contact_policy, "SLICE_ROWS", 2)
+    lists = history(lists=[("k", MONDAY, "2010-11-27"), ("m", MONDAY, "2010-11-27")])
+    found = ContactPolicy().check(["a", "b", "k", "c", "m"], [MONDAY] * 5, lists)
+    assert found.rule.tolist() == ["", "", "on_another_list", "", "on_another_list"]

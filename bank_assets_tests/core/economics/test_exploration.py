@@ -233,3 +233,20 @@ def test_a_single_answer_is_drawn_with_the_share_once_for_each_contact(learning,
     assert np.mean([is_called for is_called, _ in drawn]) == pytest.approx(propensity, abs=0.02)
     assert drawn[:9] == [learning.answer(f"c{n}", is_worth_calling=False) for n in range(9)]
     assert learning.answer("c0", is_worth_calling=True) == (True, 1.0)
+
+
+@pytest.mark.parametrize(
+    "budget", [LearningBudget(0.3, 2), LearningBudget(1.0), LearningBudget(0.02, 8), LearningBudget(0.5, 0, 12.0)]
+)
+@pytest.mark.parametrize("n", [1, 7, 49, 1_000])
+def test_one_cost_for_all_is_the_common_case_of_any_costs(budget, n):
+    costs = np.full(n, 500)
+    for reserve in (
+        budget.reserve(costs, None, None),
+        budget.reserve(costs, 3_999, None),
+        Reserve(0, 0),
+        Reserve(3, 499),
+    ):
+        of_all, of_any = budget.inclusion(reserve, costs), budget.inclusion(reserve, costs, np.ones(n))
+        assert of_all[0].tolist() == of_any[0].tolist()
+        assert of_all[1] == of_any[1]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
+from bank_assets.core import arrays
+from bank_assets.core.arrays import texts_of
+from bank_assets.core.economics import call_plan, contact_policy, exploration
 from bank_assets.core.economics.call_plan import (
     BEYOND_LIMITS,
     HELD_OUT,
@@ -17,6 +21,7 @@ from bank_assets.core.economics.call_plan import (
     OUT_OF_REACH,
     REASON_TEXTS,
     WORTH_CALLING,
+    ranked,
 )
 from bank_assets.core.economics.economics import ColumnAmount, ConstantAmount, Economics
 from bank_assets.core.economics.exploration import LearningBudget
@@ -265,3 +270,24 @@ def test_from_the_models_threshold_on_limits_are_spent_on_subscriptions():
     short = plan_of(probability, ids=ids, economics=economics, limits=CallLimits(capacity=2))
     assert short.is_called.tolist() == [False, False, True, True]
     assert short.reason[1] == BEYOND_LIMITS
+
+
+def test_a_plan_takes_a_bounded_number_of_bytes_a_contact(monkeypatch):
+    for module in (arrays, call_plan, contact_policy, exploration):
+        monkeypatch.setattr(module, "SLICE_ROWS", 2_000)
+    n, numbers = 50_000, np.random.default_rng(0)
+    ids, days = texts_of([f"list-{row:09d}" for row in range(n)]), np.full(n, "2010-11-22", "datetime64[D]")
+    proba, under = numbers.beta(1, 8, n).round(4), PlanSettings(ECONOMICS, learning=LearningBudget(0.02, 8))
+    tracemalloc.start()
+    try:
+        plan_calls(ids, proba, {"contact_date": days}, UCI, under, "list")
+        assert tracemalloc.get_traced_memory()[1] / n < 125  # 0.7 KB before arrays took the place of text
+    finally:
+        tracemalloc.stop()
+
+
+def test_equal_profits_are_ordered_part_by_part(monkeypatch):
+    profit, ids = np.array([1.0, 2.0, 1.0, 2.0, 3.0, 1.0]), np.array(["f", "b", "a", "a", "x", "c"])
+    for n_rows in (1, 2, 3, 100):
+        monkeypatch.setattr(call_plan, "SLICE_ROWS", n_rows)
+        assert ids[ranked(profit, texts_of(ids))].tolist() == ["x", "a", "b", "a", "c", "f"]

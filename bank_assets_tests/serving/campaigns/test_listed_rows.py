@@ -109,8 +109,9 @@ def test_a_list_of_the_pipeline_replays_identically_from_its_record(client):
     }
     under = PlanSettings(platform.calling)
     plan = plan_of(scored, under, UCI, "example")
-    made = PlannedList("example", "example.csv", plan, scores_of(scored, facts), under, scored, facts)
-    list_id = put_on_record(engine, made, made.campaign(platform.warehouse, UCI), UCI).id
+    made = PlannedList("example", "example.csv", plan, scores_of(scored, facts), under, facts)
+    with made.payload(platform.warehouse, UCI) as payload:
+        list_id = put_on_record(engine, made, payload, UCI).id
     rows = search(client, batch_id=list_id, limit=500)
     assert len(rows) == len(campaign.contact_ids)
     for row in rows[:: len(rows) // 5]:
