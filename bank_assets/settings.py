@@ -21,8 +21,6 @@ from bank_assets.core.features.feedback import CALLED, FEEDBACKS, FULL
 from bank_assets.core.quality.read_out import ATTRIBUTION_DAYS
 from bank_assets.environment import PREFIX, SettingsError, choice, flag, names, number, read_as, secret_text, whole
 
-DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
-DEFAULT_ECONOMICS: Final = Economics.constant(DEFAULT_COST_EUR, DEFAULT_VALUE_EUR)
 # Dagster and MLflow use a path unquoted in the address of a SQLite file, Spark in a list of folders.
 _UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f\udc80-\udcff]|%[0-9A-Fa-f]{2}")
 _BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._=-]+)*/?")
@@ -94,7 +92,7 @@ class Settings:
     ledger_url: str = field(default="", repr=False)
     spark_master: str = "local[*]"
     spark_memory: str = "2g"
-    economics: Economics = DEFAULT_ECONOMICS
+    economics: Economics = field(default_factory=Economics)
     reject_rate_limit: float = 0.05
     objective: str = "profit"
     threshold: str = "profit"
@@ -239,8 +237,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         source_password=secret_text(env, "SOURCE_PASSWORD"),
         pull_cron=_cron(env, defaults.pull_cron),
         economics=Economics.constant(
-            number(env, "COST_EUR", DEFAULT_COST_EUR, 0.01, 100_000),
-            number(env, "VALUE_EUR", DEFAULT_VALUE_EUR, 0.01, MAXIMUM_EUR),
+            number(env, "COST_EUR", defaults.economics.cost_amount.eur, 0.01, 100_000),
+            number(env, "VALUE_EUR", defaults.economics.value_amount.eur, 0.01, MAXIMUM_EUR),
         ),
         reject_rate_limit=number(env, "REJECT_RATE_LIMIT", defaults.reject_rate_limit, 0, 1),
         objective=choice(env, "OBJECTIVE", defaults.objective, ("profit", "f1")),

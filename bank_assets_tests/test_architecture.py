@@ -126,9 +126,7 @@ def test_only_the_edge_and_the_simulator_take_the_default_contract():
     sources = [path for name in ("bank_assets", "serving") for path in (ROOT / name).rglob("*.py")]
     takes = re.compile(r"contract\.uci import .*\bUCI\b")
     takers = {str(path.relative_to(ROOT)) for path in sources if takes.search(path.read_text())}
-    wording = {"bank_assets/expectations/suite.py"}
-    edge = {"bank_assets/settings.py", "bank_assets/sources/landing.py"}
-    assert {taker for taker in takers if not taker.startswith("bank_assets/simulator/")} <= edge | wording
+    assert {one for one in takers if not one.startswith("bank_assets/simulator/")} == {"bank_assets/sources/landing.py"}
 
 
 def test_every_module_has_a_room():

@@ -13,6 +13,8 @@ from typing import Final
 from bank_assets.environment import PREFIX, SettingsError, flag, names, number, secret_text, whole
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings, load_settings
+from bank_assets.store.atomic_files import replacing
+from bank_assets.store.locks import locked
 from bank_assets.store.standard_webhooks import SignatureError, key_of
 
 SECRET_BYTES: Final = 32
@@ -91,14 +93,18 @@ def _secret(env: Mapping[str, str], folder: Path) -> str:
             )
         return given
     file = folder / "secret"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text().strip()
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(secrets.token_hex(SECRET_BYTES))
+    if not _is_written(file):
+        with locked(folder / ".secret.lock"):  # processes that start together use one secret
+            if not _is_written(file):
+                with replacing(file) as stream:
+                    os.fchmod(stream.fileno(), 0o600)
+                    stream.write(secrets.token_hex(SECRET_BYTES).encode())
     return file.read_text().strip()
+
+
+def _is_written(file: Path) -> bool:
+    """Whether a file is there and not empty, as a full disk once left it."""
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _webhook_secrets(env: Mapping[str, str]) -> tuple[str, ...]:

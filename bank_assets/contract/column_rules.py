@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.columns import EARLIEST, Column, ColumnKind, ColumnRole, KnownWhen, NumberSigns
-from bank_assets.contract.values import IDENTIFIER_LENGTH, days, found_words, is_identifier, meant, numbers, value_text
+from bank_assets.contract.values import IDENTIFIER_RULE, days, found_words, is_identifier, meant, numbers, value_text
 
 BoolArray = NDArray[np.bool_]
 
@@ -116,7 +116,7 @@ class ColumnRule:
         elif column.kind is ColumnKind.DATE:
             expected, problem = self.days.expected, "not_a_usable_day"
         elif column.known is KnownWhen.IDENTIFIER:
-            expected = f"a value of at most {IDENTIFIER_LENGTH} visible characters"
+            expected = IDENTIFIER_RULE
         return Rule(column.source, problem, f"{expected}, or nothing" if self.is_optional else expected, judged=self)
 
     @property

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from bank_assets.contract.values import IDENTIFIER_LENGTH, found_words, identifier_key, is_identifier, plain_identifier
+from bank_assets.contract.values import IDENTIFIER_RULE, found_words, identifier_key, is_identifier, plain_identifier
 
 MOST_IDS: Final = 200_000
 _SEPARATORS: Final = re.compile(r"[,;|\t]")
@@ -61,8 +61,7 @@ def read_ids(text: str) -> tuple[list[str], list[LineFault]]:
                 LineFault(number, "one identifier per line, in a file of this column alone", found_words(one))
             )
         elif one and not is_identifier(one):
-            expected = f"an identifier of 1 to {IDENTIFIER_LENGTH} visible characters"
-            faults.append(LineFault(number, expected, found_words(one)))
+            faults.append(LineFault(number, IDENTIFIER_RULE, found_words(one)))
         elif one:
             ids.setdefault(identifier_key(one), one)
         if len(ids) > MOST_IDS:

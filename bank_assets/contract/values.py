@@ -22,6 +22,7 @@ from bank_assets.contract.columns import Column, ColumnKind, NumberSigns
 
 SPACE: Final = " \t\n\v\f\r"  # characters that are trimmed around a field
 IDENTIFIER_LENGTH: Final = 64
+IDENTIFIER_RULE: Final = f"a value of at most {IDENTIFIER_LENGTH} visible characters"  # in words
 LOST: Final = "\ufffd"  # stands for a character that a program before us could not read
 UNKNOWN: Final = "unknown"
 

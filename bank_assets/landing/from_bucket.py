@@ -17,7 +17,7 @@ from bank_assets.landing.folders import WITHDRAWALS, Found, readable
 from bank_assets.landing.formats import DeliveryUnreadable, is_leftover
 from bank_assets.landing.refusals import stored_object
 from bank_assets.landing.register import raw_root
-from bank_assets.store.atomic_files import temporary_beside, write_atomic
+from bank_assets.store.atomic_files import publish, temporary_beside, write_atomic
 from bank_assets.store.lake import DELIVERIES, explained
 from bank_assets.store.places import BucketPath, WarehouseError
 
@@ -93,7 +93,7 @@ def _copy(source: BucketPath, target: Path, changed_at: int) -> None:
             copy.write(part)
         copy.flush()
         os.utime(temporary, ns=(changed_at, changed_at))
-        temporary.replace(target)
+        publish(copy, temporary, target)  # lasting before the index says that it was fetched
 
 
 def _parts(source: BucketPath, name: str) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.models import promotions
 
 KINDS: Final = ("first", "probation", "refit", "recipe", "recalibration", "rollback")
+UNJUDGED: Final = ("recalibration", "rollback")  # kinds that no gate judged
 VERDICTS: Final = ("promoted", "refused")
 
 

@@ -6,6 +6,7 @@ once, on however many machines.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import responses
+from bank_assets.ledger.promotions import UNJUDGED, Promotion
 
 # Enough rows to include the newest assessed day; at most one row per fit lies between two days.
 NEWEST_ROWS: Final = 5
@@ -42,6 +44,12 @@ class Judged:
     promotion_id: int  # last row of `promotions` that the state knows
     state: str  # the loop's state as JSON text
     actor: str
+
+
+def verdict_on(judged: Judged, verdicts: Iterable[Promotion]) -> Promotion | None:
+    """The first of some verdicts that is on the fit a day requested, and so younger than the day's row; else None."""
+    later = (one for one in verdicts if one.as_of == judged.as_of and one.id > judged.promotion_id)
+    return next((one for one in later if one.kind not in UNJUDGED), None)
 
 
 def append(engine: Engine, *, actor: str = "pipeline", **fields: Any) -> Judged:

@@ -23,7 +23,7 @@ from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.training.recipes import Recipe
 from bank_assets.jobs import PERFORMANCE, REFIT, SCORING, SEARCH
 from bank_assets.ledger import promotions, responses
-from bank_assets.ledger.responses import Judged
+from bank_assets.ledger.responses import Judged, verdict_on
 from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK, RunWanted, attempts_of
 from bank_assets.settings import Settings
 from bank_assets.sources.source import open_from
@@ -178,7 +178,9 @@ class ResponseLoop:
         rows = promotions.history(self._engine, limit=1)
         self._promotion_id = rows[0].id if rows else 0
         state = ResponseState() if last is None else ResponseState.from_json(last.state)
-        for row in verdicts_after(self._engine, 0 if last is None else last.promotion_id):
+        # Recalibrations are left out: they change the as-of state, not what the loop waits for.
+        since = promotions.history(self._engine, limit=100_000, after=0 if last is None else last.promotion_id)
+        for row in (one for one in reversed(since) if one.kind != "recalibration"):
             state = after_verdict(
                 state,
                 row.as_of if row.as_of is None or row.as_of <= reached else None,
@@ -188,7 +190,7 @@ class ResponseLoop:
             )
         if last is None:
             return Position(state, 0.0, None)
-        is_pending = last.action in FITS and not has_verdict(self._engine, last)
+        is_pending = last.action in FITS and verdict_on(last, since) is None
         return Position(state, last.shift, last if is_pending else None)
 
     def keep(self, assessment: Assessment) -> None:
@@ -250,18 +252,6 @@ class ResponseLoop:
         decision = json.loads(registry.bundle(self._champions.current)["decision.json"])
         as_of = np.datetime64(decision["training"]["as_of"], "D").astype("datetime64[D]").item()
         return Reference.of(daily, as_of, Recipe.from_dict(decision["recipe"]).half_life_days)
-
-
-def verdicts_after(engine: Engine, promotion_id: int) -> list[promotions.Promotion]:
-    """Verdicts on models after a row of `promotions`, oldest first; recalibrations are left out."""
-    rows = promotions.history(engine, limit=100_000)
-    return [row for row in reversed(rows) if row.id > promotion_id and row.kind != "recalibration"]
-
-
-def has_verdict(engine: Engine, requested: Judged) -> bool:
-    """Whether the fit that a day requested has a verdict."""
-    found = verdicts_after(engine, requested.promotion_id)
-    return any(row.as_of == requested.as_of and row.kind != "rollback" for row in found)
 
 
 def _reported(judged: Judged | None) -> str:

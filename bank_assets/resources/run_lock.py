@@ -10,7 +10,6 @@ A run on another home (AWS starts a task per run) has no lock file here, and its
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,11 +19,10 @@ from typing import IO, Final
 import dagster as dg
 import psutil
 
+from bank_assets.store.atomic_files import temporary_beside
 from bank_assets.store.locks import lock, try_lock
 
 FOLDER: Final = "carried"
-# Prefix of a file that is not locked yet.
-HIDDEN: Final = "."
 # Time that a process has after its last step to write how its run ended.
 LEFT_SECONDS: Final = 60.0
 UNFINISHED: Final = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
@@ -39,17 +37,16 @@ LEFT: Final = (
 def holding_run_lock(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Hold a run's lock; afterwards its file contains the time at which the process left the run."""
     path = _folder(instance) / run_id
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Children do not inherit it: Python opens files close-on-exec, so a Spark JVM that outlives us holds nothing.
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=HIDDEN, delete=False) as stream:
+    with temporary_beside(path) as (stream, temporary):
         # Locked before it gets its name, so that a file without a lock always means a process that ended.
         lock(stream)
-        Path(stream.name).replace(path)
+        temporary.replace(path)
         try:
             yield
         finally:
             with suppress(OSError):  # the run itself has already reported a full disk
-                stream.write(str(time.time()))
+                stream.write(str(time.time()).encode())
                 stream.flush()
 
 

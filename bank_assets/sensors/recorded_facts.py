@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 from bank_assets.checks import load_stage_checks
 from bank_assets.core.alerts import campaign_catalogue, catalogue
 from bank_assets.core.alerts.alert import Alert, Episodes, Occurrence, few, sentences
-from bank_assets.core.alerts.catalogue import NO_VERDICTS
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
 from bank_assets.ledger import campaigns
@@ -23,7 +22,7 @@ from bank_assets.ledger.contact_history import PIPELINE
 from bank_assets.ledger.events import Event
 from bank_assets.ledger.feeds import HELD_OUT_OF
 from bank_assets.ledger.list_life import CLOSED
-from bank_assets.ledger.promotions import Promotion
+from bank_assets.ledger.promotions import UNJUDGED, Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.resources.run_story import RunStory
 from bank_assets.store.lineage import CONTACTS, GATE
@@ -169,7 +168,7 @@ def _digest(story: RunStory, gates: Sequence[MonthGate], judged: Judged | None) 
 def alert_of_promotion(row: Promotion, run_of: Mapping[str, str]) -> Alert:
     """The alert of a row of the promotions; `run_of` is the Dagster run by judged version, as far as known."""
     return catalogue.model_judged(
-        Occurrence(row.at, "" if row.kind in NO_VERDICTS else run_of.get(str(row.to_version), ""), row.as_of),
+        Occurrence(row.at, "" if row.kind in UNJUDGED else run_of.get(str(row.to_version), ""), row.as_of),
         row_id=row.id,
         gate=row.kind,
         is_promoted=row.decision == "promoted",

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.atomic_files import sha256_of, write_atomic
 
 UCI_URL: Final = "https://archive.ics.uci.edu/static/public/222/bank+marketing.zip"
 UCI_SHA256: Final = "d1513ec63b385506f7cfce9f2c5caa9fe99e7ba4e8c3fa264b3aaf0f849ed32d"
@@ -31,7 +31,7 @@ class SourceError(ValueError):
 
 def is_pinned(path: Path) -> bool:
     """Whether a file is the UCI file, byte for byte; files of another size are not read."""
-    return path.stat().st_size == UCI_BYTES and hashlib.sha256(path.read_bytes()).hexdigest() == UCI_SHA256
+    return path.stat().st_size == UCI_BYTES and sha256_of(path) == UCI_SHA256
 
 
 def _fetch(url: str, timeout_seconds: float) -> bytes:
@@ -61,7 +61,7 @@ def download_uci(folder: Path, *, url: str = UCI_URL, sha256: str = UCI_SHA256, 
         SourceError: offline, or the download is not the pinned file; nothing is kept of it.
     """
     path = folder / UCI_FILE
-    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+    if path.is_file() and sha256_of(path) == sha256:
         return path
     instead = "set BANK_SOURCE to the path of a downloaded bank-full.csv, or to simulated to work without real data"
     try:

@@ -13,11 +13,12 @@ from litestar.response import Template
 from sqlalchemy import Engine
 
 from bank_assets.contract.feeds import DISPOSITION_FEED
-from bank_assets.ledger import campaigns, feeds
+from bank_assets.ledger import feeds
+from serving.campaigns.lists import recorded_list
 from serving.feeds.reports import FeedAnswer, FeedReports, ReportOrigin
 from serving.feeds.view_models import DispositionsView
 from serving.web.access import identity_of
-from serving.web.problems import FieldError, NotFoundError, PayloadError
+from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import show
 from serving.web.view_models import PartPage
 
@@ -50,8 +51,7 @@ async def report(
     content, origin = await file.read(), ReportOrigin(identity_of(request).name, "page", file.filename, list_id)
 
     def take() -> DispositionsView:
-        if campaigns.get_list(ledger, list_id) is None:
-            raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
+        recorded_list(ledger, list_id)
         return dispositions_view(ledger, list_id, feed_reports.take_csv(DISPOSITION_FEED, content, origin))
 
     part = await asyncio.to_thread(take)

@@ -19,11 +19,11 @@ from serving.campaigns.list_views import list_table, list_view
 from serving.campaigns.lists import Lists
 from serving.campaigns.shown import changes, read_shown, shown_of
 from serving.web.access import identity_of
+from serving.web.bodies import reason_fault
 from serving.web.templating import is_partial, show
 from serving.web.view_models import PartPage
 
 SHOWN_LISTS: Final = 50
-SHORTEST_REASON: Final = 3
 
 
 def _part(lists: Lists, state: ListState) -> CallListView:
@@ -96,7 +96,7 @@ def _ending(action: Action) -> Any:
         lists: NamedDependency[Lists],
     ) -> Response[Any]:
         reason = str(data.get("reason", "")).strip()
-        if len(reason) < SHORTEST_REASON:
+        if reason_fault(reason):
             part = replace(_part(lists, lists.get(list_id)), refused=action)
             return show(request, CallListPage("Call list", part), part, status=422)
         lists.act(list_id, action, identity_of(request).name, {"reason": reason})

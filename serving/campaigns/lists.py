@@ -33,6 +33,14 @@ KINDS: Final[Mapping[Action, str]] = {
 """Action -> kind of the event that records it; a revision is on record as the list that it makes."""
 
 
+def recorded_list(ledger: Engine, list_id: str) -> CampaignList:
+    """A list on record by its id; `NotFoundError` if there is none."""
+    kept = campaigns.get_list(ledger, list_id)
+    if kept is None:
+        raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
+    return kept
+
+
 @dataclass(frozen=True, slots=True)
 class Lists:
     """The lists of a ledger."""
@@ -47,10 +55,7 @@ class Lists:
 
     def get(self, list_id: str) -> ListState:
         """A list by its id; `NotFoundError` if there is none."""
-        kept = campaigns.get_list(self.ledger, list_id)
-        if kept is None:
-            raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
-        return self.states([kept])[0]
+        return self.states([recorded_list(self.ledger, list_id)])[0]
 
     def find(self, text: str = "", before: str = "", limit: int = 50) -> list[ListState]:
         """Lists made before another one, newest first, with a text in their name, id or author's name."""

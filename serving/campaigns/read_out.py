@@ -19,8 +19,8 @@ from bank_assets.core.quality.read_out import Attribution, ListResults, ReadOut,
 from bank_assets.ledger import campaigns, feeds, list_life, list_rows
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.read_out_state import states_of
+from serving.campaigns.lists import recorded_list
 from serving.champion.champion import ChampionStore
-from serving.web.problems import NotFoundError
 from serving.web.remembered import Remembered
 
 REPORT_DAYS: Final = 365
@@ -74,10 +74,7 @@ class ReadOuts:
 
     def of(self, list_id: str) -> tuple[CampaignList, ReadOut | None]:
         """A list with its read-out, None if an earlier release made it without its rows; or a NotFoundError."""
-        kept = campaigns.get_list(self.ledger, list_id)
-        if kept is None:
-            raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
-        attribution = self.attribution
+        kept, attribution = recorded_list(self.ledger, list_id), self.attribution
         return kept, self._found(kept, attribution, self._keys([kept], attribution)[kept.id])
 
     def report(self) -> Report:

@@ -25,7 +25,7 @@ from serving.customers.schemas import (
 from serving.customers.suppressions import Suppressions
 from serving.web.access import identity_of
 from serving.web.answers import from_record
-from serving.web.bodies import JsonBody
+from serving.web.bodies import REASON, JsonBody
 from serving.web.openapi import secured
 from serving.web.problems import FieldError, NotFoundError, PayloadError
 
@@ -88,7 +88,10 @@ class ObjectionsController(Controller):
         request: Request[Any, Any, Any],
         customer_id: FromPath[str],
         suppressions: NamedDependency[Suppressions],
-        reason: Annotated[str, QueryParameter(min_length=3, max_length=1_000, description="No personal data.")],
+        reason: Annotated[
+            str,
+            QueryParameter(min_length=REASON.min_length, max_length=REASON.max_length, description="No personal data."),
+        ],
     ) -> Removed:
         """The customer may be called again; who took the objection back, and why, stays on record."""
         if not suppressions.remove(customer_id, reason=reason, actor=identity_of(request).name):

@@ -25,6 +25,7 @@ from serving.customers.suppressions import Suppressions
 from serving.customers.view_models import CustomersPage, ObjectionsView, SuppressionView
 from serving.customers.views import customer_href, customer_view
 from serving.web.access import identity_of
+from serving.web.bodies import reason_fault
 from serving.web.chrome import Page
 from serving.web.problems import FieldError, NotFoundError, PayloadError
 from serving.web.templating import is_partial, moment, show
@@ -33,7 +34,6 @@ from serving.web.view_models import PartPage, Table
 UPLOAD_BYTES: Final = 20_000_000
 SHOWN: Final = 100
 OBJECTIONS: Final = "/customers/objections"
-REASON_LENGTHS: Final = (3, 1_000)
 
 
 @get("/customers/{customer_id:str}", name="page:customers:record", sync_to_thread=False)
@@ -152,13 +152,10 @@ def remove(
 ) -> Response[Any]:
     """Take an objection back, with a reason."""
     customer_id, reason = str(data.get("customer_id", "")), str(data.get("reason", "")).strip()
-    fault = ""
-    if not REASON_LENGTHS[0] <= len(reason) <= REASON_LENGTHS[1]:
-        fault = f"Give a reason of {REASON_LENGTHS[0]} to {REASON_LENGTHS[1]:,} characters; found {len(reason)}."
-    elif not suppressions.remove(customer_id, reason=reason, actor=identity_of(request).name):
-        raise NotFoundError("objection: expected one of this customer, found none; somebody may have taken it back.")
-    if fault:
+    if fault := reason_fault(reason):
         return show(request, _objections(request, ledger, suppressions, customer_id, fault=fault), status=422)
+    if not suppressions.remove(customer_id, reason=reason, actor=identity_of(request).name):
+        raise NotFoundError("objection: expected one of this customer, found none; somebody may have taken it back.")
     return Redirect(OBJECTIONS, status_code=303)
 
 

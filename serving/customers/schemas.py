@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from bank_assets.contract.id_lists import MOST_IDS
 from bank_assets.contract.values import IDENTIFIER_LENGTH
-from serving.web.bodies import PRINTABLE
+from serving.web.bodies import PRINTABLE, REASON
 
 Id = Annotated[str, Meta(min_length=1, max_length=IDENTIFIER_LENGTH, pattern=PRINTABLE)]
 
@@ -21,9 +21,7 @@ class ObjectionsRequest(Struct, frozen=True, forbid_unknown_fields=True):
         list[Id],
         Meta(min_length=1, max_length=MOST_IDS, description="Customers, or contacts that name no customer."),
     ]
-    reason: Annotated[
-        str, Meta(min_length=3, max_length=1_000, pattern=PRINTABLE, description="How they objected.")
-    ] = "objection"
+    reason: Annotated[str, REASON, Meta(description="How they objected.")] = "objection"
 
 
 class ObjectionsAnswer(Struct, frozen=True):

@@ -22,7 +22,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.contract.rows import Calendar
 from bank_assets.contract.sent_text import SentText
-from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, found_words, is_identifier, iso_day, meant, visible
+from bank_assets.contract.values import IDENTIFIER_RULE, SPACE, found_words, is_identifier, iso_day, meant, visible
 from bank_assets.ledger.models import canonical_json
 from serving.decisions.schemas import PredictionRequest, request_type
 from serving.web.bodies import SHOWN, decoded_once, fault, not_json, shown
@@ -243,7 +243,7 @@ def _id_error(name: str, value: object) -> FieldError | None:
     if value is None or (isinstance(value, str) and is_identifier(value.strip(SPACE))):
         return None
     found = f'"{visible(value)}"' if isinstance(value, str) else shown(value)
-    return FieldError(name, f"text of 1 to {IDENTIFIER_LENGTH} visible characters", found)
+    return FieldError(name, IDENTIFIER_RULE, found)
 
 
 def _date_error(name: str, value: object) -> FieldError | None:
@@ -257,8 +257,8 @@ def _date_error(name: str, value: object) -> FieldError | None:
 
 def check_date(day: dt.date | None) -> None:
     """What a type cannot say: a contact date far outside any campaign is a mistake."""
-    if day is not None and not PLANNED.first <= day <= PLANNED.last:
-        raise PayloadError(FieldError("contact_date", PLANNED.expected, shown(day)))
+    if (error := _date_error("contact_date", day)) is not None:
+        raise PayloadError(error)
 
 
 def checked(request: PredictionRequest) -> PredictionRequest:

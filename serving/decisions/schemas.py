@@ -13,7 +13,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.values import IDENTIFIER_LENGTH
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.core.model.reasons import ReasonGiven
-from serving.web.bodies import PRINTABLE
+from serving.web.bodies import PRINTABLE, REASON
 
 # Less is no amount of money. A value near 0 makes a break-even beyond what a double, and so a record, can hold.
 MINIMUM_EUR: Final = 0.01
@@ -26,7 +26,7 @@ CustomerId = Annotated[
     str, _IDENTIFIER, Meta(description="Identifier of the person behind the contact; default the contact itself.")
 ]
 DecisionId = Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]
-Reason = Annotated[str, Meta(min_length=3, max_length=1_000, pattern=PRINTABLE)]
+Reason = Annotated[str, REASON]
 Amount = Annotated[float, Meta(ge=MINIMUM_EUR, le=MAXIMUM_EUR)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
@@ -31,12 +31,11 @@ from serving.model.views import (
 )
 from serving.monitoring.reports import Reports
 from serving.web.access import identity_of
+from serving.web.bodies import reason_fault
 from serving.web.chrome import Page
 from serving.web.problems import ConflictError
 from serving.web.templating import show
 from serving.web.view_models import GOOD, WATCH, Notice
-
-REASON_LENGTHS: Final = (3, 1_000)
 
 
 @get("/model", name="page:model", sync_to_thread=True)
@@ -105,8 +104,8 @@ async def rollback(
     fault = ""
     if data.get("confirm") != "yes":
         fault = "Confirm that the version becomes the champion now."
-    elif not REASON_LENGTHS[0] <= len(reason) <= REASON_LENGTHS[1]:
-        fault = f"Give a reason of {REASON_LENGTHS[0]} to {REASON_LENGTHS[1]:,} characters; found {len(reason)}."
+    elif why := reason_fault(reason):
+        fault = why
     elif not version.isdecimal() or len(version) > 20:
         fault = f"Choose one of the versions; found {version[:20]!r}."
     else:

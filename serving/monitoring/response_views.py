@@ -9,7 +9,6 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bank_assets.core.alerts.catalogue import NO_VERDICTS
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import (
     Evidence,
@@ -21,7 +20,7 @@ from bank_assets.core.response.policy import (
 )
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.promotions import Promotion
-from bank_assets.ledger.responses import Judged
+from bank_assets.ledger.responses import Judged, verdict_on
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.formats import count, number
 from serving.monitoring.view_models import JudgedDay, ResponseView
@@ -72,7 +71,7 @@ class LoopHistory:
     def fit_in_progress(self) -> Judged | None:
         """The row whose fit has no verdict yet, None if the loop waits for none."""
         newest = self.rows[0] if self.rows else None
-        is_fitting = newest is not None and newest.action in FITS and _verdict_on(newest, self.verdicts) is None
+        is_fitting = newest is not None and newest.action in FITS and verdict_on(newest, self.verdicts) is None
         return newest if is_fitting else None
 
     @property
@@ -102,7 +101,7 @@ class LoopHistory:
         """What the loop answered on a day, and what became of it."""
         answers = ["recalibrated"] if row.is_recalibrated or row.action == ResponseAction.RECALIBRATE else []
         if row.action in FITS:
-            found, is_running = _verdict_on(row, self.verdicts), row is self.fit_in_progress
+            found, is_running = verdict_on(row, self.verdicts), row is self.fit_in_progress
             became = (
                 f": version {found.to_version} {found.decision}" if found else ", not finished" if is_running else ""
             )
@@ -126,12 +125,6 @@ def response_view(history: LoopHistory) -> ResponseView | None:
         days=[JudgedDay(row, compared, history.answer_of(row)) for row, compared in judged[:SHOWN_DAYS]],
         n_earlier=max(len(judged) - SHOWN_DAYS, 0),
     )
-
-
-def _verdict_on(row: Judged, verdicts: Sequence[Promotion]) -> Promotion | None:
-    """The verdict on the fit that a day requested, which cannot be older than the day's row."""
-    found = (one for one in verdicts if one.as_of == row.as_of and one.id > row.promotion_id)
-    return next((one for one in found if one.kind not in NO_VERDICTS), None)
 
 
 def _limit(one: LimitComparison) -> str:

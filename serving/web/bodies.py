@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 from litestar import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from msgspec import Meta
 
 from bank_assets.contract.values import nearest
 from serving.web.openapi import body_of, inlined, secured
@@ -23,6 +24,8 @@ from serving.web.problems import FieldError, MediaTypeError, PayloadError
 # Text without control characters. PostgreSQL cannot keep NUL: one such id would fail every decision of its commit.
 # Ends so because `$` also fits before a last line break.
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
+
+REASON: Final = Meta(min_length=3, max_length=1_000, pattern=PRINTABLE)  # why a person ends or takes back something
 
 SHOWN: Final = 60  # longest text of what was found: a body may be long, and it is personal data
 
@@ -281,3 +284,12 @@ def _words(schema: Mapping[str, Any]) -> str:
     if (pattern := schema.get("pattern")) is not None:
         said.append("without control characters" if pattern == PRINTABLE else f"matching {pattern}")
     return " ".join(said).strip()
+
+
+def reason_fault(reason: str) -> str:
+    """What is wrong with a reason that a form sends, "" if nothing."""
+    try:
+        msgspec.convert(reason, Annotated[str, REASON])
+    except msgspec.ValidationError:
+        return f"Give a reason of {REASON.min_length} to {REASON.max_length:,} characters; found {len(reason)}."
+    return ""

@@ -235,7 +235,6 @@ FITS: Final[Mapping[str, str]] = {
     "refit": "the champion's recipe on fresh data",
     "recipe": "another recipe",
 }
-NO_VERDICTS: Final = ("recalibration", "rollback")  # kinds of promotions that no gate judged
 
 
 def model_judged(
@@ -278,7 +277,7 @@ def model_judged(
         tone = Tone.GOOD
         title = f"Version {to_version} is the champion: {FITS.get(gate, gate)}"
         action = "Nothing: the web app swaps by itself. If it is wrong, roll back on the Model page."
-    is_passed = is_promoted and gate not in NO_VERDICTS
+    is_passed = is_promoted and gate in FITS
     text = [effect or "too few outcomes are known to say what it changes in EUR"] if is_passed else [effect, *reasons]
     return when.alert(
         kind,

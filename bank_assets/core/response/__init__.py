@@ -1,1 +1,1 @@
-"""The response to drift and decay: limits (`policy`), measurements (`evidence`), the answer (`assessment`), `loop`."""
+"""The response to drift and decay: limits and evidence (`policy`), the answer (`assessment`), `loop`."""

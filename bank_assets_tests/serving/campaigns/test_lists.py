@@ -146,8 +146,9 @@ def test_a_withdrawn_list_needs_a_reason_and_is_exported_no_more(client):
     assert refused.status_code == 422
     assert card.select_one("[data-testid=list-id]").text == list_id, "the list stays on the page"
     assert card.select_one("#f-withdraw")["aria-invalid"] == "true"
-    assert "a reason of at least 3 characters" in card.select_one("details[open] .fault").text
+    assert "a reason of 3 to 1,000 characters" in card.select_one("details[open] .fault").text
     assert not card.select("#f-close[aria-invalid]")
+    assert [act(client, list_id, "withdraw", reason).status_code for reason in ("x" * 1_001, "a\0b")] == [422, 422]
     assert act(client, list_id, "withdraw").status_code == 200
     assert stage_of(client, list_id) == "withdrawn"
     assert client.get(f"/campaign/lists/{list_id}/calls.csv").status_code == 409

@@ -81,8 +81,10 @@ def test_an_alert_reads_as_being_answered_until_the_verdict_on_its_fit_is_known(
     assert (
         "refit of the recipe, not finished" in soup_of(pages.get("/monitoring")).select_one("[data-testid=judged]").text
     )
-    promotions.record(ledger, kind="refit", decision="refused", from_version="2", to_version="3", reasons=["worse"],
-                      evidence={}, actor="pipeline", as_of="2010-11-18")  # fmt: skip
+    of_day = {"reasons": ["worse"], "evidence": {}, "actor": "pipeline", "as_of": "2010-11-18"}
+    promotions.record(ledger, kind="recalibration", decision="promoted", from_version="2", to_version="2", **of_day)
+    assert badges() == ["being answered"] * 2, "no gate judged a recalibration"
+    promotions.record(ledger, kind="refit", decision="refused", from_version="2", to_version="3", **of_day)
     assert badges() == ["answered"] * 2
 
 

@@ -37,6 +37,13 @@ def test_the_secret_is_made_once_private_and_not_shown(tmp_path):
     assert first.secret not in repr(first)
 
 
+def test_a_secret_that_could_not_be_written_is_made_again(tmp_path):
+    file = tmp_path / "serving" / "secret"
+    file.parent.mkdir()
+    file.touch()
+    assert len(load_serving_settings({"BANK_HOME": str(tmp_path)}).secret) == 64
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("PORT", "0"), ("PORT", "70000"), ("PORT", "x"), ("LOGIN", "perhaps"), ("SECRET", "short"), ("MAX_WAITING", "-1")],
