@@ -6,6 +6,8 @@ from bank_assets.demo.pages import CampaignPages
 from bank_assets.demo.processes import DemoError
 from bank_assets.ledger import campaigns
 
+pytestmark = pytest.mark.slow
+
 
 class Browsed(CampaignPages):
     """The demo at the pages of an app in this process."""
