@@ -130,6 +130,7 @@ stay on the path of this process and of its Spark workers, in front of the platf
 
 
 @pytest.mark.spark
+@pytest.mark.soak
 def test_the_model_as_a_spark_udf_gives_the_same_numbers(registry, version, bundle, some, tmp_path):
     given, scored = tmp_path / "given.parquet", tmp_path / "scored.parquet"
     some.reset_index().to_parquet(given)
