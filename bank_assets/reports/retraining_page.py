@@ -154,7 +154,7 @@ def _everyone(comparison: ModelComparison) -> str:
         return f"What calling everyone would have earned is not known. {estimated.reason}"
     profit, basis = estimated.profit_eur.value, estimated.basis
     lists = f"Calling all {estimated.calls:,} contacts of the lists of these days would have earned {count(profit)} EUR"
-    return f"{lists} ({basis})." if basis else f"{lists}."
+    return f"{lists}{f' ({basis})' if basis else ''}. Days on which a call still waits for its outcome are left out."
 
 
 def _charts(retraining: Retraining, comparison: ModelComparison) -> list[Chart]:

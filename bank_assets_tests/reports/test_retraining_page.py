@@ -149,7 +149,7 @@ def test_calling_everyone_has_an_interval_where_outcomes_are_missing_or_says_why
     start, _, basis = sentence(found).partition(" (")
     estimated = f"{count(found.profit_eur.value)} EUR"
     assert start == f"Calling all 1,000 contacts of the lists of these days would have earned {estimated}"
-    assert basis.endswith("EUR at 90 %, estimated from 50 calls drawn at random).")
+    assert "EUR at 90 %, estimated from 50 calls drawn at random). Days on which a call still waits" in basis
     few = policy_value(logged.rows(np.r_[0:510, 550:n]), np.ones(n - 40, bool))
     assert "is not known. Too little evidence: expected an effective size" in sentence(few)
     document = replace(known, everyone=found).to_dict()
