@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from bank_assets.contract.columns import NumberSigns
+from bank_assets.contract.names import CALLS, HOLDOUT
 from bank_assets.core.campaigns.life import ALLOWED, Action
 from bank_assets.core.economics.calling_hours import WEEK
 from bank_assets.core.words import pct
@@ -71,7 +72,8 @@ def list_view(
 
 
 def _event(event: Event) -> ListEvent:
-    return ListEvent(event.at, event.actor, _TEXTS[event.kind].format_map(event.content))
+    group = {HOLDOUT: "customers held out"}.get(event.content.get("group", ""), CALLS)
+    return ListEvent(event.at, event.actor, _TEXTS[event.kind].format_map({**event.content, "group": group}))
 
 
 def settings_shown(kept: CampaignList) -> list[tuple[str, str]]:
