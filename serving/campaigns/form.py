@@ -103,4 +103,5 @@ def fields_of(request: Mapping[str, Any], economics: Mapping[str, Any], signs: N
             "learning_calls": learning.get("minimum", 0),
             "learning_eur": learning.get("maximum_eur"),
         }
-    return {name: number_text(round(n, 9), signs) for name, n in numbers.items() if isinstance(n, int | float)}
+    texts = {name: str(n) for name, n in numbers.items() if isinstance(n, int)}  # of any length
+    return texts | {name: number_text(round(n, 9), signs) for name, n in numbers.items() if isinstance(n, float)}

@@ -51,7 +51,7 @@ class CampaignPlans(msgspec.Struct, frozen=True):
     next: Annotated[str | None, Meta(description="`before` of the next part, null at the end.")]
 
 
-class Change(msgspec.Struct, frozen=True):
+class PlanChange(msgspec.Struct, frozen=True):
     """Something that is no longer as it was saved."""
 
     what: str
@@ -64,7 +64,7 @@ class CurrentPlan(msgspec.Struct, frozen=True):
 
     shown: Annotated[Shown, Meta(description="What it rests on now; send it back to make the list of it.")]
     summary: dict[str, Any]
-    changes: Annotated[list[Change], Meta(description="What is no longer as it was saved.")]
+    changes: Annotated[list[PlanChange], Meta(description="What is no longer as it was saved.")]
 
 
 _SAVED: Final = {"name": "november, small", "file": "delivered:example.csv", "capacity": 100, "holdout_share": 0.1}
@@ -142,7 +142,7 @@ class PlansController(Controller):
         """Planned under today's model, data and rules; nothing is recorded."""
         plan = recorded_plan(desk, plan_id)
         now = planned_again(desk, plan)
-        changed = [Change(*row) for row in changes(plan.summary["shown"], now.shown).rows]
+        changed = [PlanChange(*row) for row in changes(plan.summary["shown"], now.shown).rows]
         return CurrentPlan(now.shown, {"list": now.chosen.name, **figures_of(now.planned)}, changed)
 
     @post(

@@ -107,6 +107,7 @@ def called_by(client, list_id):
         ({"name": "a\nb"}, 422, "name"),
         ({"file": "delivered:nobody.csv"}, 404, "delivered:nobody.csv"),
         ({"capacity": -1}, 422, "Capacity"),
+        ({"capacity": 10**400}, 422, "Capacity"),
         ({"holdout_share": 0.6}, 422, "holdout_share"),
         ({"suppressed": ["c-1"]}, 422, "suppressed"),
     ],
