@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from bank_assets.contract.values import PRINTABLE
 from serving.decisions.schemas import Amount, CustomerId, EconomicsRequest
-from serving.web.bodies import PRINTABLE
 
 
 class RulesRequest(Struct, frozen=True, forbid_unknown_fields=True):
