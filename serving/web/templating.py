@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+import secrets
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
@@ -26,6 +27,7 @@ from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.words import NONE, pct
 from bank_assets.reports.formats import amount_text, count, eur, number, p_value, points
 from serving.web.chrome import chrome_of
+from serving.web.idempotency import FIELD
 from serving.web.problems import ProblemDetails
 from serving.web.view_models import PartPage, ProblemPart
 
@@ -108,7 +110,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(FILTERS)
-    found.globals["static_url"] = static_url
+    found.globals |= {"static_url": static_url, "new_key": partial(secrets.token_hex, 16), "once_field": FIELD}
     return found
 
 
