@@ -18,7 +18,6 @@ from bank_assets.store.personal_files import PersonalData
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallListService
 from serving.campaigns.desk import PlanDesk
-from serving.campaigns.former_champion import FormerChampions
 from serving.campaigns.lists import Lists
 from serving.campaigns.read_out import ReadOuts
 from serving.champion.champion import ChampionStore
@@ -73,8 +72,7 @@ class Services:
         self.decider = Decider(self.maker, self.recorder if is_recording else None)
         self.records = Records(self.ledger, self.store, self.registry, platform.contract, settings.code_version)
         shares = platform.contract.not_reached_cost_share, platform.spontaneous_share
-        former = FormerChampions(self.ledger, self.store, self.registry)
-        self.read_outs = ReadOuts(self.ledger, self.store, former, platform.attribution_days, *shares)
+        self.read_outs = ReadOuts(self.ledger, self.store, platform.attribution_days, *shares)
         self.access = Access(settings, self.ledger)
         self.log_ins = LogIns()
         self.meters = Metrics()

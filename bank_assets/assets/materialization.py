@@ -3,11 +3,9 @@
 Metadata values are plain Python numbers and text, because Dagster rejects numpy scalars.
 """
 
-import ctypes
-import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 
 import dagster as dg
@@ -51,7 +49,6 @@ def derive(
     """
     started = time.monotonic()
     entry, made = derived.ensure(work)
-    _give_memory_back()
     facts = {"digest": entry.digest, **headline(entry.metadata)}
     if made is not None:
         facts |= {**column_schema(made.rows.schema), **made.shown}
@@ -59,13 +56,6 @@ def derive(
         metadata=reported(started, entry.rows, is_unchanged=made is None, **facts),
         data_version=dg.DataVersion(entry.digest or entry.fingerprint),
     )
-
-
-def _give_memory_back() -> None:
-    """Return what an asset has freed to the system, or the next asset's arrays come on top of it."""
-    gc.collect()
-    with suppress(OSError, AttributeError):  # only the GNU library has it
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 Wanted = Mapping[str, Derived]

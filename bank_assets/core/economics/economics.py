@@ -69,12 +69,7 @@ def checked_amounts(name: str, amounts: ArrayLike) -> FloatArray:
     return values
 
 
-def _kind(name: str) -> str:
-    """The kind of an amount in documents: its class's name, as `column` of `ColumnAmount`."""
-    return name.removesuffix("Amount").lower()
-
-
-class ConstantAmount(msgspec.Struct, frozen=True, tag_field="kind", tag=_kind):
+class ConstantAmount(msgspec.Struct, frozen=True, tag_field="kind", tag="constant"):
     """The same amount for every row, EUR."""
 
     eur: float
@@ -90,7 +85,7 @@ class ConstantAmount(msgspec.Struct, frozen=True, tag_field="kind", tag=_kind):
         return np.asarray(self.eur)
 
 
-class ColumnAmount(msgspec.Struct, frozen=True, tag_field="kind", tag=_kind):
+class ColumnAmount(msgspec.Struct, frozen=True, tag_field="kind", tag="column"):
     """An amount in a column of the rows, EUR."""
 
     column: str
@@ -104,7 +99,7 @@ class ColumnAmount(msgspec.Struct, frozen=True, tag_field="kind", tag=_kind):
         return checked_amounts(f"column {self.column}", column_of(rows, self.column, "amount by column"))
 
 
-class BalanceAmount(msgspec.Struct, frozen=True, tag_field="kind", tag=_kind):
+class BalanceValue(msgspec.Struct, frozen=True, tag_field="kind", tag="balance"):
     """A share of the customer's balance, in (0, 1], kept between two amounts of EUR.
 
     A deposit comes out of the balance, so its margin grows with it. A negative balance still has the minimum, because
@@ -144,7 +139,7 @@ class BalanceAmount(msgspec.Struct, frozen=True, tag_field="kind", tag=_kind):
         return checked_amounts("value by balance", value)
 
 
-Amount = ConstantAmount | ColumnAmount | BalanceAmount
+Amount = ConstantAmount | ColumnAmount | BalanceValue
 """An amount of EUR over rows; its text is for people. `eur` is the amount of every row, None where rows differ."""
 
 
