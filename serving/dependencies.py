@@ -18,6 +18,7 @@ from bank_assets.store.personal_files import PersonalData
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallListService
 from serving.campaigns.desk import PlanDesk
+from serving.campaigns.former_champion import FormerChampions
 from serving.campaigns.lists import Lists
 from serving.campaigns.read_out import ReadOuts
 from serving.champion.champion import ChampionStore
@@ -72,7 +73,8 @@ class Services:
         self.decider = Decider(self.maker, self.recorder if is_recording else None)
         self.records = Records(self.ledger, self.store, self.registry, platform.contract, settings.code_version)
         shares = platform.contract.not_reached_cost_share, platform.spontaneous_share
-        self.read_outs = ReadOuts(self.ledger, self.store, platform.attribution_days, *shares)
+        former = FormerChampions(self.ledger, self.store, self.registry)
+        self.read_outs = ReadOuts(self.ledger, self.store, former, platform.attribution_days, *shares)
         self.access = Access(settings, self.ledger)
         self.log_ins = LogIns()
         self.meters = Metrics()

@@ -7,6 +7,7 @@ The promotion asset writes the latter before the alias moves, so that a full dis
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,14 +22,17 @@ from bank_assets.core.features.contacts import WEIGHT
 from bank_assets.core.promotion.gates import RECIPE, GateVerdict
 from bank_assets.core.quality.comparison import ModelComparison, compare_models
 from bank_assets.core.quality.objective import Cohort
+from bank_assets.core.quality.off_policy import PolicyValue
+from bank_assets.core.quality.performance import comparable, everyone_between
 from bank_assets.ledger import responses
 from bank_assets.reports.drift_page import SHOWN_PERIODS, drift_page
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
 from bank_assets.store.atomic_files import write_atomic
-from bank_assets.store.contact_store import stored_scores
+from bank_assets.store.contact_store import ContactStore, stored_scores
 from bank_assets.store.home_json import UNREADABLE
+from bank_assets.store.lineage import passed_months
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse, arrays_of
 
@@ -129,6 +133,7 @@ def write_retraining_page(
     # If a run died after its verdict, the new version is already the champion when the verdict is repeated.
     current = evidence["from_version"] if current == version else current
     comparison, basis = comparison_of(store, verdict.kind, current, settings)
+    comparison = replace(comparison, everyone=everyone_of(store, comparison, as_of, settings))
     recipe = json.loads(models.bundle(current)["decision.json"])["recipe"] if current else {}
     retraining = Retraining(
         kind=verdict.kind,
@@ -174,6 +179,16 @@ def comparison_of(store: Warehouse, kind: str, current: str | None, settings: Se
             else f"Only {found.rows} contacts have a known outcome: too few to compare."
         )
     return found, basis
+
+
+def everyone_of(store: Warehouse, compared: ModelComparison, as_of: str, settings: Settings) -> PolicyValue | None:
+    """What calling everyone on the lists of the compared days would have earned; None where every outcome is known."""
+    if compared.effective_rows is None or not compared.rows:
+        return None
+    stored, economics = ContactStore(store, settings.contract, settings.feedback), settings.economics
+    day, (first, last) = np.datetime64(as_of, "D"), np.array([compared.first_day, compared.last_day], "datetime64[D]")
+    scored = stored.evidence(passed_months(store), "proba", day, columns=economics.columns).scored
+    return everyone_between(comparable(scored, day), first, last, day, economics)
 
 
 def cohort_on_record(columns: Rows, settings: Settings) -> Cohort:

@@ -114,13 +114,18 @@ def _listed(block: Block, place: int, own: dict[str, Any], merkle_root: str) -> 
     )
 
 
+def blocks_of(engine: Engine, list_id: str) -> Iterator[Block]:
+    """The blocks of a list in their order."""
+    with engine.connect() as connection:
+        stored = connection.execute(_BLOCKS.where(list_blocks.c.list_id == list_id).order_by(list_blocks.c.block))
+        yield from map(_block_of, stored)
+
+
 def columns_of(
     engine: Engine, list_id: str, names: Sequence[str]
 ) -> tuple[dict[str, list[Any]], list[str | None], list[str | None]]:
     """What was decided about all rows of a list, by name, with their contacts and customers; None in erased rows."""
-    with engine.connect() as connection:
-        stored = connection.execute(_BLOCKS.where(list_blocks.c.list_id == list_id).order_by(list_blocks.c.block))
-        blocks = [_block_of(one) for one in stored]
+    blocks = list(blocks_of(engine, list_id))
     decided = {name: [value for one in blocks for value in one.decided[name]] for name in names}
     contacts, customers = (
         [value for one in blocks for value in one.person[name]] for name in ("contact_id", "customer_id")

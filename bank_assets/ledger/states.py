@@ -44,7 +44,11 @@ def publish(engine: Engine, as_of: str, state: Mapping[str, Any]) -> RecordedSta
     return published
 
 
-def latest(engine: Engine, *, before: str | None = None) -> RecordedState | None:
-    """The state published last, or None; with `before`, of the days before that one, whose state replaces it."""
-    found = read(engine, _NEWEST if before is None else _NEWEST.where(as_of_states.c.as_of < before))
+def latest(engine: Engine, *, before: str | None = None, until: str | None = None) -> RecordedState | None:
+    """The state published last, or None.
+
+    With `before`, of the days before that one, whose state replaces it; with `until`, published up to that time.
+    """
+    query = _NEWEST if before is None else _NEWEST.where(as_of_states.c.as_of < before)
+    found = read(engine, query if until is None else query.where(as_of_states.c.created_at <= until))
     return RecordedState(*found[0]) if found else None

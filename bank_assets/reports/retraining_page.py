@@ -15,6 +15,7 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality.comparison import Measure, ModelComparison
 from bank_assets.core.quality.objective import PROFIT, ordered_by
 from bank_assets.reports.charts import Chart, on_one_axis
+from bank_assets.reports.formats import count
 from bank_assets.reports.model_charts import calibration_chart, profit_chart
 from bank_assets.reports.page import render
 
@@ -65,8 +66,7 @@ from resampled days; one that contains 0 may be chance.</p>
 <td class="num">{{ row.gain }}<br><span class="quiet">{{ row.interval }}</span></td>
 <td><span class="badge {{ row.tone }}">{{ row.verdict }}</span></td></tr>
 {% endfor %}</tbody></table></div>
-<p>Calling everyone would have earned {{ comparison.profit_everyone_eur|count }} EUR on these contacts
-{%- if comparison.effective_rows is not none %} and all that they stand for, an estimate from calls{% endif %}.</p>
+<p id="everyone">{{ everyone }}</p>
 <div class="grid two">
 {% for one in drawn %}<div class="card">{{ charts.chart(one) }}</div>{% endfor %}
 </div>
@@ -137,9 +137,24 @@ def retraining_page(retraining: Retraining, comparison: ModelComparison, economi
             *([_profit_tile(profit)] if profit else []),
         ],
         rows=[_row(comparison.measure(name)) for name in measured],
+        everyone=_everyone(comparison),
         drawn=_charts(retraining, comparison),
         economics=economics,
     )
+
+
+def _everyone(comparison: ModelComparison) -> str:
+    """What calling everyone would have earned, and what that rests on."""
+    estimated = comparison.everyone
+    if estimated is None:
+        stand_for = "" if comparison.effective_rows is None else " and all that they stand for, an estimate from calls"
+        profit = comparison.profit_everyone_eur
+        return f"Calling everyone would have earned {count(profit)} EUR on these contacts{stand_for}."
+    if estimated.profit_eur is None:
+        return f"What calling everyone would have earned is not known. {estimated.reason}"
+    profit, basis = estimated.profit_eur.value, estimated.basis
+    lists = f"Calling all {estimated.calls:,} contacts of the lists of these days would have earned {count(profit)} EUR"
+    return f"{lists}{f' ({basis})' if basis else ''}. Days on which a call still waits for its outcome are left out."
 
 
 def _charts(retraining: Retraining, comparison: ModelComparison) -> list[Chart]:

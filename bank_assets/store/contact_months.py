@@ -22,7 +22,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, records_at
 from bank_assets.core.features.contacts import frame_from_tables, usable_from
 from bank_assets.store.lineage import CONTACTS
-from bank_assets.store.warehouse import Warehouse
+from bank_assets.store.warehouse import Warehouse, array_of
 
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
 _REPORT: Final = ("contact_id", "is_subscribed", "arrived_on", "list_id")
@@ -91,16 +91,10 @@ def days_of(column: Any) -> DayArray:
 
 def frame_of(rows: pa.Table, contract: Contract) -> dict[str, NDArray[Any]]:
     """Those payload columns that were read, by their delivered names, each (n,)."""
-    columns = {one.table: _values(rows.column(one.table)) for one in contract.payload if one.table in rows.column_names}
+    columns = {
+        one.table: array_of(rows.column(one.table)) for one in contract.payload if one.table in rows.column_names
+    }
     return frame_from_tables(columns, contract)
-
-
-def _values(column: pa.ChunkedArray) -> Any:
-    """A column as numpy, (n,); equal texts are one object, or they would take ten times the memory."""
-    if not pa.types.is_string(column.type):
-        return column.to_numpy()
-    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    return coded.dictionary.to_numpy(zero_copy_only=False)[coded.indices.to_numpy()]
 
 
 def contact_days(warehouse: Warehouse, months: Sequence[str]) -> DayArray:

@@ -254,6 +254,17 @@ class _Sealed(NamedTuple):
     schemas: list[pa.Schema]
 
 
+def array_of(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column as numpy, (n,); text, and a column with missing values, as objects.
+
+    Equal texts are one object, or a category would take ten times the memory.
+    """
+    if not pa.types.is_string(column.type):
+        return column.to_numpy(zero_copy_only=False)
+    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    return coded.dictionary.to_numpy(zero_copy_only=False)[coded.indices.to_numpy()]
+
+
 def arrays_of(table: pa.Table) -> dict[str, NDArray[Any]]:
-    """Columns of a table by name, each (n,); text, and columns with missing values, come as objects."""
-    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+    """Columns of a table by name, each (n,), as of `array_of`."""
+    return {name: array_of(table.column(name)) for name in table.column_names}

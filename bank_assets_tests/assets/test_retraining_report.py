@@ -1,5 +1,7 @@
 """The retraining page: the contacts compared, the reasons, the page and its address."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,16 +11,19 @@ from bank_assets.assets.report_pages import (
     comparison_of,
     drift_page_name,
     earlier_reports,
+    everyone_of,
     reasons_for,
     write_drift_files,
     write_retraining_page,
 )
 from bank_assets.core.drift.verdict import compare_profiles
+from bank_assets.core.features.contacts import ScoredContacts
+from bank_assets.core.features.feedback import Feedback
 from bank_assets.core.promotion.gates import GateVerdict
 from bank_assets.ledger import responses
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.settings import Settings
-from bank_assets.store.contact_store import stored_scores
+from bank_assets.store.contact_store import ContactStore, StoredEvidence, stored_scores
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.profiles import profile_of_rows
 
@@ -103,6 +108,27 @@ def test_the_page_is_written_and_its_address_recorded(store, engine, settings):
     assert page.h1.text == "Version 4 is the champion"
     assert row["effect"] in " ".join(page.text.split())
     assert row["comparison"]["rows"] == N
+
+
+def test_where_outcomes_are_missing_everyone_is_estimated_from_the_lists_of_the_compared_days(
+    store, settings, monkeypatch
+):
+    n = 1_200
+    days = np.datetime64("2009-04-25") + np.arange(n) // 40
+    called = np.arange(n) % 40 < 22  # 20 of each day for certain, 2 of the other 20 at random
+    chance = np.where(np.arange(n) % 40 < 20, 1.0, 0.1)
+    known_on = np.where(called, days + 1, np.datetime64("NaT", "D"))
+    weights = np.where(called, 1.0 / chance, 0.0)
+    found = ScoredContacts(days, np.full(n, np.nan), called & (np.arange(n) % 3 == 0), known_on, {}, weights, chance)
+    evidence = StoredEvidence(found, Feedback({}), np.datetime64("NaT", "D"))
+    monkeypatch.setattr(ContactStore, "evidence", lambda *_, **__: evidence)
+    compared = replace(comparison_of(store, "recipe", "3", settings)[0], effective_rows=300)
+    answer = everyone_of(store, compared, "2009-05-21", settings)
+    assert (compared.first_day, compared.last_day) == ("2009-05-01", "2009-05-20")
+    assert (answer.calls, answer.explored, answer.not_called) == (20 * 40, 20 * 2, 20 * 18)
+    assert answer.profit_eur.low < answer.profit_eur.value < answer.profit_eur.high
+    assert everyone_of(store, compared, "2009-05-11", settings).calls == 10 * 40, "later days were not known"
+    assert everyone_of(store, replace(compared, effective_rows=None), "2009-05-21", settings) is None
 
 
 def test_a_verdict_judged_again_after_a_kill_does_not_compare_a_model_with_itself(store, engine, settings):

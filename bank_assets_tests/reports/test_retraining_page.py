@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +8,9 @@ from bs4 import BeautifulSoup
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality.comparison import compare_models
 from bank_assets.core.quality.objective import Cohort
+from bank_assets.core.quality.off_policy import LoggedCalls, policy_value
 from bank_assets.core.words import pct
-from bank_assets.reports.formats import eur
+from bank_assets.reports.formats import count, eur
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 
 
@@ -131,3 +133,29 @@ def test_reasons_become_sentences():
         "Retrain as of May",
         "The column housing moved by 0.18",
     )
+
+
+def test_calling_everyone_has_an_interval_where_outcomes_are_missing_or_says_why_it_has_none():
+    def sentence(everyone):
+        return words_in(parsed(reported(), replace(comparison(), everyone=everyone)).select_one("#everyone"))
+
+    known = comparison()
+    profit = f"{known.profit_everyone_eur:,.0f} EUR"
+    assert sentence(None) == f"Calling everyone would have earned {profit} on these contacts."
+    n = 1_000
+    called = np.arange(n) < 550  # 500 for certain, 50 of the others
+    logged = LoggedCalls(np.where(np.arange(n) < 500, 1.0, 0.1), called, called & (np.arange(n) % 5 == 0), *money(n))
+    found = policy_value(logged, np.ones(n, bool))
+    start, _, basis = sentence(found).partition(" (")
+    estimated = f"{count(found.profit_eur.value)} EUR"
+    assert start == f"Calling all 1,000 contacts of the lists of these days would have earned {estimated}"
+    assert "EUR at 90 %, estimated from 50 calls drawn at random). Days on which a call still waits" in basis
+    few = policy_value(logged.rows(np.r_[0:510, 550:n]), np.ones(n - 40, bool))
+    assert "is not known. Too little evidence: expected an effective size" in sentence(few)
+    document = replace(known, everyone=found).to_dict()
+    assert document["everyone"]["profit_eur"]["low"] < found.profit_eur.value
+    assert "everyone" not in known.to_dict()
+
+
+def money(n):
+    return np.full(n, 5.0), np.full(n, 50.0)

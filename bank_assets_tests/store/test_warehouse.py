@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_assets.store.derivations import fingerprint
-from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError
+from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError, arrays_of
 
 TABLE = "contacts"
 REPOSITORY = Path(__file__).parents[2]
@@ -239,6 +239,15 @@ def test_a_full_disk_at_the_commit_keeps_the_old_content(small_disk):
     assert Warehouse(folder).read(TABLE).column("age_years").to_pylist() == [1]
     (folder / "full").unlink()
     assert warehouse.commit(TABLE, snapshot, {"a": StagedEntry(("a.parquet",), "new")})["a"].rows == 1
+
+
+def test_equal_texts_of_a_column_are_one_object_in_memory(warehouse):
+    jobs = ["clerk of works", None, "clerk of works", "nurse"] * 50
+    warehouse.write(TABLE, "a", pa.table({"job": jobs, "age_years": range(200)}), "f")
+    columns = arrays_of(warehouse.read(TABLE))
+    assert columns["job"].tolist() == jobs
+    assert len({id(text) for text in columns["job"]}) == 3
+    assert columns["age_years"].tolist() == list(range(200))
 
 
 def test_a_lake_that_cannot_be_written_is_named(warehouse, monkeypatch):

@@ -14,11 +14,15 @@ from sqlalchemy import Engine
 from bank_assets.contract.feeds import CANCELLED, NOT_REACHED, SUBSCRIBED, TEACHES, Held, held
 from bank_assets.contract.values import iso_day
 from bank_assets.core.campaigns.life import window_end
+from bank_assets.core.economics.economics import BREAK_EVEN, Economics
 from bank_assets.core.quality.intervals import Estimate
+from bank_assets.core.quality.other_policies import OtherPolicy, other_policies
 from bank_assets.core.quality.read_out import Attribution, ListResults, ReadOut, read_out
 from bank_assets.ledger import campaigns, feeds, list_life, list_rows
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.read_out_state import states_of
+from bank_assets.store.registry import RegistryError
+from serving.campaigns.former_champion import FormerChampions
 from serving.campaigns.lists import recorded_list
 from serving.champion.champion import ChampionStore
 from serving.web.remembered import Remembered
@@ -58,6 +62,7 @@ class ReadOuts:
 
     ledger: Engine
     store: ChampionStore
+    former: FormerChampions
     days: int
     not_reached_share: float  # of the cost of a call
     spontaneous_share: float  # of simulated subscribers, who need no call
@@ -76,6 +81,24 @@ class ReadOuts:
         """A list with its read-out, None if an earlier release made it without its rows; or a NotFoundError."""
         kept, attribution = recorded_list(self.ledger, list_id), self.attribution
         return kept, self._found(kept, attribution, self._keys([kept], attribution)[kept.id])
+
+    def policies_of(self, kept: CampaignList, found: ReadOut | None) -> tuple[OtherPolicy, ...]:
+        """What other policies would have earned on a list; none until its subscriptions are known."""
+        if found is None or found.everyone is None:
+            return ()
+        attribution, days = self.attribution, self.days
+
+        def read(former: str = "") -> tuple[OtherPolicy, ...]:
+            economics = _economics(self.ledger, kept)
+            model = former or self.former.of(kept, economics)
+            return other_policies(self._results(kept, attribution), days, economics, model)
+
+        key = ("policies", self._keys([kept], attribution)[kept.id])
+        try:
+            policies: tuple[OtherPolicy, ...] = self._remembered.get(key, read)
+        except (RegistryError, OSError) as error:  # it may be there again for the next reader
+            return read(f"Out of reach now: {error}")
+        return policies
 
     def report(self) -> Report:
         """The lists of the last year by which calls were reported, and the joint read-out of all that can be pooled."""
@@ -198,6 +221,13 @@ def _window(kept: CampaignList, days: int) -> tuple[str, str]:
     """First and last day whose subscriptions count; lists of earlier releases state no days."""
     first, last = (iso_day(kept.request.get(name, "")) for name in ("first_day", "last_day"))
     return ("", "9999") if first is None or last is None else (str(first), str(window_end(last, days)))
+
+
+def _economics(ledger: Engine, kept: CampaignList) -> Economics:
+    """The rule that decided a list, with its threshold; the amounts are in its rows."""
+    rule = kept.economics.get("rule", BREAK_EVEN)
+    facts = next(list_rows.blocks_of(ledger, kept.id)).facts
+    return Economics(rule=rule).for_model({"thresholds": {"f1": facts["f1_threshold"]}})
 
 
 def _forecast(kept: CampaignList) -> Estimate | None:

@@ -24,7 +24,8 @@ def read_out_page(
 ) -> Response[Any]:
     """What a list came to; its page shows the same."""
     kept, found = read_outs.of(list_id)
-    part = read_out_view(f"Read-out of {kept.name}", found, read_outs.days)
+    policies = read_outs.policies_of(kept, found)
+    part = read_out_view(f"Read-out of {kept.name}", found, read_outs.days, policies)
     return show(request, ReadOutPage("Read-out", kept.id, part), part)
 
 
@@ -44,11 +45,16 @@ def report_page(request: Request[Any, Any, Any], read_outs: NamedDependency[Read
     summary="What a call list came to",
 )
 def read_out_route(list_id: FromPath[str], read_outs: NamedDependency[ReadOuts]) -> dict[str, Any]:
-    """Calls, subscriptions, cost and profit; what calling caused, with a 95 % interval, or why nobody can say yet."""
+    """Calls, subscriptions, cost and profit; what calling caused, with a 95 % interval, or why nobody can say yet.
+
+    `policies` holds what calling by other thresholds and by the champion before would have earned, each with a 90 %
+    interval or the reason why there is none; it is empty until subscriptions are known.
+    """
     kept, found = read_outs.of(list_id)
     if found is None:
         raise NotFoundError(NO_ROWS)
-    return {"list_id": kept.id, "attribution_days": read_outs.days, **_document(found)}
+    policies = [asdict(one) for one in read_outs.policies_of(kept, found)]
+    return {"list_id": kept.id, "attribution_days": read_outs.days, **_document(found), "policies": policies}
 
 
 def _document(found: ReadOut) -> dict[str, Any]:

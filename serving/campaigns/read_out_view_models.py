@@ -11,6 +11,16 @@ from serving.web.view_models import Notice, Tile, described
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyLine:
+    """What another policy would have earned."""
+
+    text: str = described("The policy.")
+    calls: str = described("How many customers it would have called.")
+    profit: str = described("Its profit.")
+    basis: str = described("What the profit rests on, or why there is none.")
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOutView:
     """What a list came to: calls, money, what calling caused."""
 
@@ -19,6 +29,7 @@ class ReadOutView:
     sentence: str = described("What calling earned, and whether that may be chance; or why nobody can say yet.")
     notices: list[Notice] = described("What to know: assumptions, breaches, a broken draw.")
     tiles: list[Tile] = described("Calls, subscriptions, cost, profit against its forecast, effect, exploration.")
+    policies: list[PolicyLine] = described("What other policies would have earned; none until subscriptions are known.")
     facts: list[str] = described("Sentences about the groups compared and how subscriptions were counted.")
 
 

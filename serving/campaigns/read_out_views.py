@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from bank_assets.core.quality.intervals import LEVEL, Estimate
 from bank_assets.core.quality.lift import Lift
+from bank_assets.core.quality.other_policies import OtherPolicy
 from bank_assets.core.quality.read_out import ReadOut
 from bank_assets.core.words import pct, whole
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.formats import count, eur, number
 from serving.campaigns.read_out import REPORT_DAYS, Report
-from serving.campaigns.read_out_view_models import CampaignReportView, ListLine, ReadOutView
+from serving.campaigns.read_out_view_models import CampaignReportView, ListLine, PolicyLine, ReadOutView
 from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, Notice, Tile
 
 NO_ROWS: Final = (
     "No read-out: expected the rows of the list on record, found none; it is empty, or an earlier release made it."
 )
 
+ALL_MADE: Final = "exact: all these calls were made"
 
-def read_out_view(heading: str, found: ReadOut | None, days: int) -> ReadOutView:
+
+def read_out_view(heading: str, found: ReadOut | None, days: int, policies: Sequence[OtherPolicy] = ()) -> ReadOutView:
     """Arrange a read-out; `days` is the attribution window."""
     if found is None:
-        return ReadOutView(heading, NO_ROWS, [], [], [])
-    return ReadOutView(heading, found.lift.sentence, _notices(found), _tiles(found), _facts(found, days))
+        return ReadOutView(heading, NO_ROWS, [], [], [], [])
+    lines = [_policy(one) for one in policies]
+    if policies and found.everyone is not None:
+        lines.insert(0, _policy(OtherPolicy("everyone", "Calling everyone", found.everyone)))
+    return ReadOutView(heading, found.lift.sentence, _notices(found), _tiles(found), lines, _facts(found, days))
+
+
+def _policy(one: OtherPolicy) -> PolicyLine:
+    value = one.value
+    if value is None:
+        return PolicyLine(one.text, "n/a", "n/a", one.reason)
+    profit = "n/a" if value.profit_eur is None else eur(value.profit_eur.value)
+    return PolicyLine(one.text, count(value.calls), profit, value.reason or value.basis or ALL_MADE)
 
 
 def report_view(report: Report, days: int) -> CampaignReportView:
@@ -57,14 +72,18 @@ def _notices(found: ReadOut) -> list[Notice]:
         notices.append(Notice(BAD, "The draw is broken", found.ratio.reason))
     if found.breaches:
         text = "They count as held out, so the effect is understated. Tell the call centre whom not to call."
-        notices.append(Notice(WATCH, f"{count(found.breaches)} held-out customers were called", text))
+        notices.append(Notice(WATCH, _called_all_the_same(found.breaches), text))
     return notices
+
+
+def _called_all_the_same(n: int) -> str:
+    return f"{count(n)} held-out customer{' was' if n == 1 else 's were'} called"
 
 
 def _tiles(found: ReadOut) -> list[Tile]:
     made, explored, forecast, everyone = found.made, found.explored, found.forecast, found.everyone
     so_far = "" if everyone else "so far; "
-    note, tone = "no forecast is on record", PLAIN
+    note, tone = "no forecast to compare it with", PLAIN
     if forecast is not None:
         where = "" if not everyone else "inside " if found.is_as_forecast else "outside "
         note = f"{so_far}forecast {eur(forecast.value)}; {where}{eur(forecast.low)} to {eur(forecast.high)}"

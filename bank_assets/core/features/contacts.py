@@ -87,7 +87,7 @@ class LearningData:
         contract.refuse_post_contact(name.removeprefix(PREFIX) for name in columns if name.startswith(PREFIX))
         feature_set = FeatureSet.of(contract)
         features = {
-            name: columns[PREFIX + name].astype(object if name in feature_set.category else np.float64)
+            name: columns[PREFIX + name].astype(object if name in feature_set.category else np.float64, copy=False)
             for name in feature_set.names
         }
         dates, known_on = (columns[name].astype("datetime64[D]") for name in ("contact_date", "known_on"))

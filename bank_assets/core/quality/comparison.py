@@ -15,6 +15,7 @@ from bank_assets.core.arrays import FloatArray, IntArray, central_interval
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.bootstrap import CONFIDENCE, BootstrapGain, paired_bootstrap_statistic
 from bank_assets.core.quality.objective import F1, PROFIT, Cohort
+from bank_assets.core.quality.off_policy import PolicyValue
 from bank_assets.core.words import pct
 
 MINIMUM_ROWS: Final = 100
@@ -48,7 +49,8 @@ class ModelComparison:
     """Two models on the same contacts; `measures` is empty if there were too few.
 
     By model (`before`, `now`), `calibration` holds (mean probability, observed rate) per bin, and `profit` holds (share
-    called, EUR) with the best contacts first. `effective_rows` is None without weights.
+    called, EUR) with the best contacts first. `effective_rows` is None without weights. `everyone` is what calling
+    everyone on the lists of these days would have earned, where outcomes are missing; None where all are known.
     """
 
     rows: int
@@ -61,6 +63,7 @@ class ModelComparison:
     profit: Mapping[str, tuple[tuple[float, float], ...]]
     profit_everyone_eur: float
     effective_rows: int | None = None
+    everyone: PolicyValue | None = None
 
     @property
     def is_enough(self) -> bool:
@@ -92,8 +95,9 @@ class ModelComparison:
         """Return the JSON evidence, without the curves."""
         document = asdict(replace(self, calibration={}, profit={}))
         del document["calibration"], document["profit"]
-        if self.effective_rows is None:
-            del document["effective_rows"]
+        for name in ("effective_rows", "everyone"):
+            if document[name] is None:
+                del document[name]
         return document | {"measures": {one["name"]: one for one in document["measures"]}}
 
 

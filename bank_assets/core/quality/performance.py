@@ -85,11 +85,13 @@ def measure_performance(
     before = contacts.contact_dates < day
     scored = ~np.isnan(contacts.proba)
     matured = contacts.rows(before & scored & is_matured(contacts, day, policy.maturity_days))
-    listed = contacts.rows(before & scored & _is_comparable(contacts, day, policy.maturity_days))
+    listed = comparable(contacts, day, policy.maturity_days)
+    listed = listed.rows(~np.isnan(listed.proba))
 
     def window(name: str, rows: ScoredContacts) -> WindowPerformance:
         measured = _measure(name, rows, day, economics, baseline, policy)
-        everyone = _everyone(listed, rows, day, economics)
+        span = rows.contact_dates.min(), rows.contact_dates.max()
+        everyone = everyone_between(listed, *span, day, economics)
         if everyone is None:
             return measured
         profit = everyone.profit_eur.value if everyone.profit_eur and everyone.calls else None
@@ -115,20 +117,22 @@ def measure_performance(
     )
 
 
-def _is_comparable(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> BoolArray:
-    """Which contacts of lists are of days of which each called contact has its final outcome, (n,)."""
+def comparable(
+    contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int = PerformancePolicy().maturity_days
+) -> ScoredContacts:
+    """Select contacts of lists, of days before `as_of` of which each called contact has its final outcome by then."""
     if contacts.propensity is None:
-        return np.zeros(len(contacts.proba), bool)
+        return contacts.rows(np.zeros(len(contacts.proba), bool))
     waiting = (contacts.w > 0.0) & ~is_matured(contacts, as_of, maturity_days)
-    return ~np.isnan(contacts.propensity) & ~np.isin(contacts.contact_dates, contacts.contact_dates[waiting])
+    is_known = ~np.isin(contacts.contact_dates, contacts.contact_dates[waiting]) & (contacts.contact_dates < as_of)
+    return contacts.rows(is_known & ~np.isnan(contacts.propensity))
 
 
-def _everyone(
-    listed: ScoredContacts, window: ScoredContacts, as_of: np.datetime64, economics: Economics
+def everyone_between(
+    listed: ScoredContacts, first: np.datetime64, last: np.datetime64, as_of: np.datetime64, economics: Economics
 ) -> PolicyValue | None:
-    """Estimate what calling everyone in the days of a window would have earned; None without lists."""
-    days = listed.contact_dates
-    rows = listed.rows((days >= window.contact_dates.min()) & (days <= window.contact_dates.max()))
+    """Estimate what calling all `comparable` contacts of some days would have earned; None without lists."""
+    rows = listed.rows((listed.contact_dates >= first) & (listed.contact_dates <= last))
     if rows.propensity is None:
         return None
     called, known = rows.w > 0.0, rows.is_subscribed & (rows.known_on <= as_of)

@@ -77,10 +77,22 @@ class ListResults:
         """Whether the draw held the row out."""
         return self.reason == HELD_OUT
 
+    @property
+    def is_eligible(self) -> BoolArray:
+        """Whether no rule excludes the row from being called."""
+        return np.isin(self.reason, ELIGIBLE)
+
     def is_subscribed(self, days: int) -> BoolArray:
         """Whether the customer subscribed on the planned day or within so many days after it."""
         after = (self.subscribed_on - self.contact_date) / np.timedelta64(1, "D")
         return (after >= 0.0) & (after <= days)  # False for NaT
+
+    def logged(self, days: int) -> LoggedCalls:
+        """The eligible rows with what their calls brought within the attribution window."""
+        is_made = self.is_assigned & self.is_called
+        brought = self.is_subscribed(days) & is_made
+        logged = LoggedCalls(self.propensity, is_made, brought, self.cost_eur, self.value_eur)
+        return logged.rows(self.is_eligible)
 
     def last_day(self, days: int) -> np.datetime64 | None:
         """Last day of the attribution window of any chosen row; None without one."""
@@ -181,8 +193,7 @@ def read_out(rows: ListResults, attribution: Attribution, forecast: Estimate | N
         lift = lift.assuming_none(made.calls, made.subscriptions, made.profit_eur)
     elif len(groups.value_eur) and (not_yet or ratio.is_broken):
         lift = lift.without_estimates(not_yet or ratio.reason)
-    logged = LoggedCalls(rows.propensity, is_made, is_subscribed & is_made, rows.cost_eur, rows.value_eur)
-    logged = logged.rows(np.isin(rows.reason, ELIGIBLE))
+    logged = rows.logged(attribution.days)
     return ReadOut(
         planned=int(rows.is_assigned.sum()),
         made=made,

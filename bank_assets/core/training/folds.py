@@ -15,9 +15,10 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, effective_size
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, effective_size, rows_at
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import LearningData, ScoredContacts
 from bank_assets.core.features.feature_set import FeatureSet
@@ -25,10 +26,21 @@ from bank_assets.core.model.calibration import fit_affine, recalibrated_day_by_d
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.objective import METRIC, PROFIT, TIE_SHARE
-from bank_assets.core.training.recipes import Recipe, encode, fit_encoded, load_libraries, resample, rows_to_fit
+from bank_assets.core.training.recipes import (
+    Estimator,
+    Recipe,
+    encode,
+    encode_compact,
+    fit_encoded,
+    load_libraries,
+    resample,
+    rows_to_fit,
+)
 
 N_REPORTED_FOLDS: Final = 3
 """Folds whose pooled metrics are reported; one warm-up fold before them feeds the first calibrator."""
+
+PREDICTED_ROWS: Final = 50_000  # at a time: a fold of a million contacts would need a gigabyte as float64
 
 MINIMUM_SPAN_DAYS: Final = 8
 """Shorter histories cannot be split into four parts of whole days."""
@@ -91,12 +103,12 @@ def random_folds(n_rows: int, n_folds: int, seed: int) -> IntArray:
 
 def resampled_fold(data: LearningData) -> ResampledFold:
     """Return a function that resamples the training rows of a fold, without a cache."""
-    encoded = encode(data.features, FeatureSet.of(data.contract))
 
     def of(sampler: str, fold: Fold, half_life_days: float, seed: int) -> Resampled:
         train = np.flatnonzero(fold.train_mask(data.contact_dates, data.known_on))
         rows, weights = rows_to_fit(data, train, fold.test_start, half_life_days)
-        return resample(sampler, encoded[rows], data.is_subscribed[rows], weights, seed)
+        encoded = encode(rows_at(data.features, rows), FeatureSet.of(data.contract))
+        return resample(sampler, encoded, data.is_subscribed[rows], weights, seed)
 
     return of
 
@@ -143,7 +155,7 @@ def predict_candidates(
     order, as soon as its folds are done, so that the caller can log it while others are fitted. The number of workers
     does not change the predictions. `clock` is a monotonic clock in seconds.
     """
-    encoded = encode(data.features, FeatureSet.of(data.contract))
+    encoded = encode_compact(data.features, FeatureSet.of(data.contract))
 
     def fitted(recipe: Recipe, fold: Fold) -> tuple[BoolArray, FloatArray | float, float]:
         X, y, weights = resampled(recipe.sampler, fold, recipe.half_life_days, recipe.seed)
@@ -153,7 +165,8 @@ def predict_candidates(
         started = clock()
         estimator = fit_encoded(recipe, X, y, weights)
         seconds = clock() - started
-        return test, estimator.predict_proba(encoded[test])[:, 1], seconds
+        blocks = np.array_split(at := np.flatnonzero(test), 1 + len(at) // PREDICTED_ROWS)
+        return test, np.concatenate([_probability(estimator, encoded[rows]) for rows in blocks]), seconds
 
     load_libraries(recipes)
     # All thread pools, BLAS included: with two threads it sums in another order, and a logistic regression differs by
@@ -171,6 +184,10 @@ def predict_candidates(
                 yield CandidatePredictions(recipe, raw, calibrate_rolling(raw, data, folds), seconds)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _probability(estimator: Estimator, rows: NDArray[np.float32]) -> FloatArray:
+    return np.asarray(estimator.predict_proba(rows.astype(np.float64))[:, 1])
 
 
 def predict_folds(

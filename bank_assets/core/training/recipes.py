@@ -102,6 +102,11 @@ def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> Flo
     Nothing is fitted: the values come from the contract, so the encoding cannot differ between fit and scoring. The
     result holds float32 values in float64, because the ONNX graph computes in float32.
     """
+    return encode_compact(features, feature_set).astype(np.float64)
+
+
+def encode_compact(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> NDArray[np.float32]:
+    """Encode as `encode` does, in half the memory; an estimator needs the rows as float64."""
     n = len(next(iter(features.values())))
     matrix = np.empty((n, len(encoded_names(feature_set))), dtype=np.float32)
     for column, name in enumerate(feature_set.numeric):
@@ -111,7 +116,7 @@ def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> Flo
         for value in feature_set.categories_of(name):
             matrix[:, column] = features[name] == value
             column += 1
-    return matrix.astype(np.float64)
+    return matrix
 
 
 def recency_weights(contact_dates: DayArray, as_of: np.datetime64, half_life_days: float) -> FloatArray:

@@ -14,6 +14,8 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets_tests.serving.campaigns.lists import make_list, rows_of
 from bank_assets_tests.world.demo_home import HTMX, soup_of
+from bank_assets_tests.world.registry import MemoryRegistry
+from serving.campaigns.former_champion import FormerChampions
 from serving.campaigns.read_out import NOT_YET, REPLACED, WITHDRAWN, ReadOuts, Report
 from serving.campaigns.read_out_views import read_out_view, report_view
 from serving.champion.champion import ChampionStore
@@ -31,7 +33,9 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def read_outs(ledger, tmp_path):
-    return ReadOuts(ledger, ChampionStore(tmp_path, UCI), days=30, not_reached_share=0.2, spontaneous_share=0.0)
+    store = ChampionStore(tmp_path, UCI)
+    former = FormerChampions(ledger, store, MemoryRegistry({}))
+    return ReadOuts(ledger, store, former, days=30, not_reached_share=0.2, spontaneous_share=0.0)
 
 
 def kept(ledger, list_id="l-1", *, called=270, held_out=30, share=0.1, explored=0, day=DAY, revises=None):
@@ -122,6 +126,15 @@ def test_calls_to_held_out_customers_are_breaches(ledger, read_outs):
     called(ledger, [0, 280, 281], "subscribed")
     _, found = read_outs.of("l-1")
     assert (found.made.calls, found.breaches) == (1, 2)
+    titles = [
+        [
+            notice.title
+            for notice in read_out_view("", replace(found, breaches=n), 30).notices
+            if "held-out" in notice.title
+        ]
+        for n in (0, 1, 2)
+    ]
+    assert titles == [[], ["1 held-out customer was called"], ["2 held-out customers were called"]]
 
 
 def test_lists_are_pooled_once_their_window_is_covered(ledger, read_outs):
