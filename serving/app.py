@@ -21,6 +21,7 @@ from bank_assets.store.registry import Registry
 from serving.campaigns import lists_api
 from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
+from serving.campaigns.plans_api import PlansController
 from serving.campaigns.read_out_page import read_out_route
 from serving.customers import page as customers
 from serving.customers.api import CustomersController, ObjectionsController
@@ -53,6 +54,7 @@ API: Final = (
     WithdrawalsController,
     ObjectionsController,
     CustomersController,
+    PlansController,
     read_out_route,
 )
 # Routes whose bodies follow from the contract.

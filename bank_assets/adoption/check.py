@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.reading import blocks, codec_of, head_of
+from bank_assets.contract.reading import blocks, codec_of
 from bank_assets.contract.rows import RowVerdicts
 from bank_assets.contract.sent_text import SentText
 from bank_assets.core.words import pct
-from bank_assets.landing.delivery_file import describe
+from bank_assets.landing.delivery_file import check_first_line, describe
 from bank_assets.landing.formats import unpack
-from bank_assets.landing.header import delivery_kinds
-from bank_assets.sources.undated import completed_head, completed_rows, is_undated
+from bank_assets.landing.header import check_header, delivery_kinds
+from bank_assets.sources.undated import completed_head, completed_rows, is_undated, source_head
 from bank_assets.spark.tables import Family
 from bank_assets.spark.text_block import read_block
 from bank_assets.store.lineage import CONTACTS
@@ -76,11 +76,13 @@ def check_file(path: Path, contract: Contract) -> FileCheck:
     found, family, ids = FileCheck(), Family(contract, CONTACTS), list[pa.Array]()
     with TemporaryDirectory() as folder:
         text = unpack(path, Path(folder), SentText.of_file(contract, path.name))
+        check_first_line(text, path.name)
+        kind = delivery_kinds(contract)["contacts"]
         if is_undated(text, contract):  # landed with the ids and days that the order of its rows implies
-            head = completed_head(head_of(text, contract.encoding), contract)
+            head = completed_head(source_head(text, contract), contract)
+            check_header(head, kind, path.name)
             rows = [row for _, _, row in completed_rows(text, contract)]
             text.write_bytes(b"\n".join([head.text.encode(codec_of(head.encoding)), *rows]))
-        kind = delivery_kinds(contract)["contacts"]
         file = describe(text, kind, name=path.name, arrival=0, now=datetime.now(UTC))
         for lines in blocks(text, 0, file.size_bytes):
             if (block := read_block(lines, file, family.identifier)) is None:

@@ -30,7 +30,7 @@ from bank_assets.contract.columns import (
 )
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import table_name
-from bank_assets.contract.problems import RESERVED, TABLE_NAMES
+from bank_assets.contract.problems import NAME_LENGTH, RESERVED, TABLE_NAMES
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.values import is_identifier
 from bank_assets.core.words import pct
@@ -78,7 +78,7 @@ def draft_contract(found: Findings) -> ContractDraft:
         replace(one, table=TABLE_NAMES.get(one.role or "") or _free(table_name(one.source), used)) for one, _ in noted
     )
     groups = tuple(group for group in (CUSTOMER, *reversed(GROUPS)) if any(one.group == group for one in columns))
-    name = table_name(PurePath(found.table.name).name.partition(".")[0])
+    name = table_name(PurePath(found.table.name).name.partition(".")[0])[:NAME_LENGTH]
     statistics, sender = _list_statistics(columns, found), sender_of(name, columns, found)
     senders = () if sender == Sender(name) else (sender,)
     contract = Contract(name, 1, found.axis.first_month, columns, statistics, groups, senders=senders)

@@ -12,7 +12,9 @@ import numpy as np
 from bank_assets.contract.column_rules import Encoded
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.reading import Head, blocks, head_of
+from bank_assets.contract.values import SHOWN
 from bank_assets.core.arrays import IntArray
+from bank_assets.landing.delivery_file import check_first_line
 from bank_assets.landing.formats import unpack
 from bank_assets.landing.header import check_text
 from bank_assets.spark.text_block import read_block
@@ -38,6 +40,7 @@ def read_table(path: Path) -> FileTable:
     """Read a file; raise `ContractError` if it is of no delivered format, or no table with names and rows."""
     with TemporaryDirectory() as folder:
         text = unpack(path, Path(folder))
+        check_first_line(text, path.name)
         head, size = head_of(text, "cp1252"), text.stat().st_size  # Latin-1, and what Windows adds to it
         check_text(head, path.name)
         names = head.columns
@@ -49,9 +52,12 @@ def read_table(path: Path) -> FileTable:
         block = read_block(b"".join(blocks(text, 0, size)), head, names[0]) if len(names) > 1 else None
     rows = np.delete(np.arange(len(block.identifiers)), list(block.misfits)) if block else np.arange(0)
     if block is None or not rows.size:
+        found_there = f"{len(names)} columns and {rows.size} rows"
+        if len(names) < 2:
+            found_there = f"a first line of one field, {head.text[:SHOWN]!r}" if head.text else "an empty first line"
         raise ContractError(
-            f"{path.name}: expected a header, several columns and rows, found {len(names)} columns and {rows.size} "
-            "rows; deliver a CSV file with the names in the first line, or Parquet."
+            f"{path.name}: expected a header, several columns and rows, found {found_there}; write the names of the "
+            "columns in the first line, separated by ; , | or tabs, and the rows below."
         )
     found = {**block.columns, names[0]: Encoded.of(block.identifiers.to_pylist())}
     columns = {name: _distinct(found[name], rows) for name in names}

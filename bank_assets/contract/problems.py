@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bank_assets.contract.columns import EARLIEST, INT32, Column, ColumnKind, ColumnRole, KnownWhen, is_text_encoding
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, Problem
 from bank_assets.contract.feeds import DISPOSITIONS
+from bank_assets.contract.values import is_identifier
 
 if TYPE_CHECKING:
     from bank_assets.contract.contract import Contract
@@ -46,6 +47,9 @@ _IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
+NAME_LENGTH: Final = 50  # of a contract: its name begins the identifiers of rows that have none
+
+
 def problems(contract: Contract) -> Iterator[Problem]:
     """Everything that is wrong with a contract."""
     yield from _of_the_whole(contract)
@@ -57,9 +61,14 @@ def problems(contract: Contract) -> Iterator[Problem]:
     yield from _of_statistics(contract)
     for sender in contract.senders:
         yield from map(Problem, sender.problems(contract))
+    yield from _of_senders(contract)
 
 
 def _of_the_whole(contract: Contract) -> Iterator[Problem]:
+    if not is_identifier(contract.name) or len(contract.name) > NAME_LENGTH:
+        yield Problem(
+            f"expected a name of 1 to {NAME_LENGTH} visible characters, found {contract.name!r}; correct or shorten it."
+        )
     if not _MONTH.fullmatch(contract.first_month) or contract.first_month < f"{EARLIEST:%Y-%m}":
         expected = f"expected the first month as YYYY-MM, from {EARLIEST:%Y-%m} on"
         yield Problem(f"{expected}, found {contract.first_month!r}; correct it.")
@@ -227,6 +236,19 @@ def _of_default(column: Column) -> Iterator[str]:
         yield (
             f"expected a default, since files of versions before {column.since} lack the column, found none; "
             "state the value that stands for them."
+        )
+
+
+def _of_senders(contract: Contract) -> Iterator[Problem]:
+    """Senders that are never read, since the first one that fits a file holds."""
+    names = [one.name for one in contract.senders]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Problem(f"expected every sender's name once, found {name!r} repeatedly; rename one of them.")
+    every = next((at for at, one in enumerate(contract.senders) if one.files == "*"), len(names))
+    for one in contract.senders[every + 1 :]:
+        yield Problem(
+            f"sender {one.name}: expected it before sender {names[every]}, whose files are *, every file, and which "
+            "therefore holds for all of them; exchange the two."
         )
 
 

@@ -19,19 +19,17 @@ from typing import IO, Any, Final, Protocol
 from bank_assets.contract.values import LOST, SPACE, nearest
 
 FIELD_COUNT: Final = "row.field_count"  # code of a line with another number of fields than the header
-
 # Code of a line with an unclosed quote. No other rule is checked on a line with either fault.
 OPEN_QUOTE: Final = "row.open_quote"
 
 DELIMITERS: Final = (";", ",", "\t", "|")
-
 BLOCK_BYTES: Final = 16 << 20  # text that is read at once: some 150,000 rows, 100 MB of working memory
-
 HEAD_BYTES: Final = 65_536  # the head of a file must end within this length
 
 _BLANK: Final = bytes(range(0x21))
 _MOST_FIELDS: Final = 1_000
 _SHOWN_NAMES: Final = 20
+_NAMELESS: Final = "column without a name, as programs write for row numbers"
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([;,\t|])"?', re.IGNORECASE)  # spreadsheets write it above the header
 _LINE_END: Final = re.compile(rb"[\r\n]")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
@@ -74,7 +72,9 @@ class Head:
             "named twice": [repr(name) for name in distinct if name and self.columns.count(name) > 1],
         }
         said = [f"{what}: {_few(names)}" for what, names in parts.items() if names]
-        return "; ".join(said + ["a column without a name, as programs write for row numbers"] * ("" in distinct))
+        is_last = "" in self.columns[1:] and "" not in self.columns[:-1]
+        nameless = f"a {'separator after the last column' if is_last else _NAMELESS}"
+        return "; ".join(said + [nameless] * ("" in distinct))
 
 
 def _few(names: Sequence[str]) -> str:

@@ -25,6 +25,10 @@ IDENTIFIER_LENGTH: Final = 64
 IDENTIFIER_RULE: Final = f"a value of at most {IDENTIFIER_LENGTH} visible characters"  # in words
 LOST: Final = "\ufffd"  # stands for a character that a program before us could not read
 UNKNOWN: Final = "unknown"
+# Text without control characters. PostgreSQL cannot keep NUL: one such id would fail every decision of its commit.
+# Ends so because `$` also fits before a last line break.
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
+REASON_LENGTH: Final = (3, 1_000)  # of what a person writes to end or take back something
 
 _EPOCH: Final = date(1970, 1, 1)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -181,6 +185,11 @@ def is_identifier(text: str) -> bool:
     """Whether a text can name a contact: 1 to 64 characters, all visible or inner blanks, none lost on the way."""
     is_whole = text.isprintable() and LOST not in text
     return 0 < len(text) <= IDENTIFIER_LENGTH and is_whole and text == text.strip(SPACE)
+
+
+def is_reason(text: str) -> bool:
+    """Whether a text may be the reason for which a person ends or takes back something."""
+    return REASON_LENGTH[0] <= len(text) <= REASON_LENGTH[1] and re.search(PRINTABLE, text) is not None
 
 
 def spreadsheet_text(text: str) -> str:

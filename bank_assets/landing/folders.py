@@ -152,6 +152,8 @@ def _problem_of(kind: str, name: str, mode: int) -> DeliveryRefused | None:
     for endings, what, to_do in _OTHER_ENDINGS:
         if lower.endswith(endings):
             return _problem(name, expected, what, to_do)
+    if lower.strip().endswith(ENDINGS):
+        return _problem(name, expected, "blanks around its name", f"rename it to {readable(name.strip())}")
     inner, _, last = name.rpartition(".")
     if inner.lower().endswith(ENDINGS):
         return _problem(name, expected, f"the ending .{readable(last)} after it", f"rename it to {readable(inner)}")

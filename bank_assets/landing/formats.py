@@ -80,7 +80,9 @@ def content_of(path: Path, name: str, sent: SentText | None = None) -> Iterator[
             name,
             expected="a file that this process may read",
             found=error.strerror or str(error),
-            to_do="correct its path" if isinstance(error, FileNotFoundError) else "give the right to read it",
+            to_do="correct its path"
+            if isinstance(error, FileNotFoundError | IsADirectoryError)
+            else "give the right to read it",
         ) from error
 
 

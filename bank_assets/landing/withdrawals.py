@@ -18,10 +18,11 @@ from typing import Final
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.feeds import FEEDS
 from bank_assets.contract.held_fields import holds_field
+from bank_assets.contract.other_formats import START_BYTES
 from bank_assets.contract.reading import codec_of, encoding_of, read_rows
-from bank_assets.contract.values import escaped, plain_identifier
+from bank_assets.contract.values import REASON_LENGTH, escaped, is_reason, plain_identifier
 from bank_assets.landing.formats import DeliveryUnreadable
-from bank_assets.landing.header import DeliveryRefused
+from bank_assets.landing.header import DeliveryRefused, check_format
 from bank_assets.landing.register import Delivery, Withdrawal, append_withdrawals, object_path, raw_root, read_manifest
 from bank_assets.store.locks import locked
 from bank_assets.store.places import BucketPath, on_disk, place_of
@@ -60,22 +61,23 @@ def read_withdrawals(
         DeliveryRefused: it has other columns, or a line without a reason.
         DeliveryUnreadable: it names a delivery or a contact that has not arrived, which may still come.
     """
+    check_format(content[:START_BYTES], name)
     stream, digest = io.BytesIO(content), hashlib.sha256(content).hexdigest()
     head, rows = read_rows(stream, encoding_of(stream))
     named_by = ("delivery", *dict.fromkeys(("contact_id", contract.contact_id.source)))
     column = next((one for one in named_by if sorted(head.columns) == sorted((one, REASON))), None)
+    to_do = "name the file as contacts/may.csv, its sha256, or the contact, and say why"
     if column is None:
-        to_do = "name the file as contacts/may.csv, its sha256, or the contact, and say why"
         expected = f"the columns {' or '.join(named_by)}, and {REASON}"
-        found = ", ".join(repr(one) for one in head.columns) or "an empty file"
+        found = ", ".join(map(repr, head.columns)) if any(head.columns) else "an empty file"
         raise DeliveryRefused(name, expected=expected, found=found, to_do=to_do)
     made: list[Withdrawal] = []
     for row in rows:
         values = dict(zip(head.columns, row.fields, strict=False))
         named, reason = values.get(column, ""), values.get(REASON, "")
-        if row.fault or not named or not reason:
+        if row.fault or not named or not is_reason(reason):
             what = f"line {row.line} without them"
-            expected = f"a {column} and a reason in each line"
+            expected = f"a {column} and a reason of {REASON_LENGTH[0]} to {REASON_LENGTH[1]:,} characters in each line"
             raise DeliveryRefused(name, expected=expected, found=what, to_do="add them")
         asked = Withdrawal(reason=reason, at=now.isoformat(), by_sha256=digest)
         asked = replace(asked, delivery=named) if column == "delivery" else replace(asked, contact_id=named)
@@ -88,6 +90,8 @@ def read_withdrawals(
                 to_do="correct the name; nothing of the file is withdrawn until all that it names is known",
             )
         made.append(one)
+    if not made:
+        raise DeliveryRefused(name, expected="at least one line", found="a header without lines", to_do=to_do)
     return made
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import html
+import re
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -73,8 +75,10 @@ def erase(connection: Connection, ids: Collection[str], made_before: date | None
 
 
 def _text_of(answer: dict[str, Any]) -> bytes:
-    """Headers and body of an answer, as `serving.web.idempotency` packs them."""
-    return repr(answer["headers"]).replace("/", " ").encode() + zlib.decompress(base64.b64decode(answer["body"]))
+    """Headers and body of an answer, as `serving.web.idempotency` packs them; of a page also texts between tags."""
+    body = zlib.decompress(base64.b64decode(answer["body"]))
+    shown = html.unescape(re.sub("[<>]", "\n", body.decode(errors="replace"))).encode()
+    return b"\n".join((repr(answer["headers"]).replace("/", " ").encode(), body, shown))
 
 
 def release(engine: Engine, actor: str, key: str) -> None:

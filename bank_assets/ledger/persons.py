@@ -43,7 +43,7 @@ class PersonRecord:
     contact_ids: tuple[str, ...]
     lists: Sequence[Any]  # list_id, row, contact_id, contact_date, reason, is_called, name, created_at
     outcomes: Sequence[Any]  # contact_id, y, arrived_at, actor
-    dispositions: Sequence[Any]  # contact_id, disposition, called_at, list_id, source, actor
+    dispositions: Sequence[Any]  # contact_id, disposition, called_at, list_id, source, actor, list_name
     subscriptions: Sequence[Any]  # kind, on_day, source, actor
     objections: Sequence[Objection]
 
@@ -62,7 +62,10 @@ def about(engine: Engine, customer_id: str) -> PersonRecord:
     ).join(campaign_lists, campaign_lists.c.id == list_rows.c.list_id)
     lists = _rows(engine, listed.where(is_of(list_rows, [customer_id])).order_by(list_rows.c.list_id.desc()))
     decided = select(payloads.c.contact_id).where(is_of(payloads, [customer_id]))
-    told = select(*dispositions.c["contact_id", "disposition", "called_at", "list_id", "source", "actor"])
+    told = select(
+        *dispositions.c["contact_id", "disposition", "called_at", "list_id", "source", "actor"],
+        campaign_lists.c.name.label("list_name"),
+    ).outerjoin(campaign_lists, campaign_lists.c.id == dispositions.c.list_id)
     calls = told.where(is_of(dispositions, [customer_id])).order_by(dispositions.c.called_at.desc())
     found = [row[0] for row in _rows(engine, decided)] + [row.contact_id for row in lists]
     contacts = tuple(dict.fromkeys(one for one in found if one is not None))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Select, or_, select
 
 from bank_assets.ledger import events
 from bank_assets.ledger.campaign_models import plans
@@ -41,7 +41,20 @@ def save(engine: Engine, plan: Plan) -> Plan:
     return plan
 
 
-def saved(engine: Engine, limit: int, ids: Collection[str] = ()) -> list[Plan]:
-    """Saved plans, newest first; some of them if their ids are given."""
+def saved(engine: Engine, limit: int, *, text: str = "", before: str = "") -> list[Plan]:
+    """Saved plans, newest first: with a text in their name, id or author's name, and older than one with an id."""
     query = _PLANS.order_by(plans.c.id.desc()).limit(limit)
-    return [Plan(**row._asdict()) for row in read(engine, query.where(plans.c.id.in_(ids)) if ids else query)]
+    if text:
+        query = query.where(or_(*(plans.c[name].icontains(text, autoescape=True) for name in ("name", "id", "actor"))))
+    if before:
+        query = query.where(plans.c.id < before)
+    return _read(engine, query)
+
+
+def chosen(engine: Engine, ids: Collection[str]) -> list[Plan]:
+    """The saved plans with these ids, newest first."""
+    return _read(engine, _PLANS.order_by(plans.c.id.desc()).where(plans.c.id.in_(ids)))
+
+
+def _read(engine: Engine, query: Select[Any]) -> list[Plan]:
+    return [Plan(**row._asdict()) for row in read(engine, query)]

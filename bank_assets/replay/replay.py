@@ -149,19 +149,29 @@ def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> Polic
     return PolicyOutcome(trace, policy.counts, policy_result(name, world, trace, policy.counts, spent, job.since))
 
 
-# Set by `_begin` once per worker process.
-_JOB: dict[str, Any] = {}
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """What a worker process is given once: its job, and where it reports; `limits` holds as long as it is kept."""
+
+    job: Job
+    reports: Any
+    limits: Any
+
+
+_WORKER: list[_Worker] = []
+"""Filled by `_begin`, once per worker process."""
 
 
 def _begin(job: Job, reports: Any) -> None:
     from threadpoolctl import threadpool_limits
 
     warnings.filterwarnings("ignore")
-    _JOB.update(job=job, reports=reports, limits=threadpool_limits(1))
+    _WORKER.append(_Worker(job, reports, threadpool_limits(1)))
 
 
 def _run(name: str) -> PolicyOutcome:
-    return run_policy(name, _JOB["job"], lambda policy, done: _JOB["reports"].put((policy, done)))
+    worker = _WORKER[0]
+    return run_policy(name, worker.job, lambda policy, done: worker.reports.put((policy, done)))
 
 
 def run_policies(

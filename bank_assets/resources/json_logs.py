@@ -1,9 +1,9 @@
 """Dagster's run logs as JSON lines, for a log service that indexes fields (CloudWatch Logs Insights).
 
 An instance's `python_logs` names the handler (deploy/aws/dagster/dagster.yaml). A line has `at, level, logger, event`
-like the web app's, then `run_id`, `job`, and whatever applies of `step`, `event_type`, `asset`, `partition`, `check`,
-`passed`, `severity`, `model_version`, `as_of`, `rows`, `unchanged`, `seconds`, `exception`, `frames`. Exceptions are
-logged by type and location only, because their text may quote a customer's values.
+like the web app's, then `run_id`, `job_name`, and whatever applies of `step`, `event_type`, `asset`, `partition`,
+`check`, `passed`, `severity`, `model_version`, `as_of`, `rows`, `unchanged`, `seconds`, `exception`, `frames`.
+Exceptions are logged by type and location only, because their text may quote a customer's values.
 """
 
 import json
@@ -78,7 +78,7 @@ def line_of(record: logging.LogRecord) -> dict[str, Any] | None:
         "logger": record.name,
         "event": about.get("orig_message", record.getMessage()) if event is None else event.event_type.name,
         "run_id": about.get("run_id"),
-        "job": about.get("job_name"),
+        "job_name": about.get("job_name"),
         "step": about.get("step_key"),
     }
     if event is not None:

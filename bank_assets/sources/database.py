@@ -199,7 +199,7 @@ def _statement(connection: Connection, settings: Settings, before: Watermark) ->
     """The query from a watermark on, in its order, and its parameters."""
     query, quote = settings.source_query.strip().rstrip(";"), connection.dialect.identifier_preparer.quote
     query = query.replace(":", r"\:")  # SQLAlchemy takes :name for a parameter
-    origin = f"({query}) AS pulled" if " " in query else ".".join(map(quote, query.split(".")))
+    origin = f"({query}\n) AS pulled" if len(query.split()) > 1 else ".".join(map(quote, query.split(".")))
     statement, mark = f"SELECT * FROM {origin}", settings.source_watermark  # noqa: S608 - the deployment's own query
     if not mark:
         return text(statement), {}

@@ -281,12 +281,12 @@ def test_parquet_gives_the_contract_of_the_same_csv(tmp_path):
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "0 rows"),
+        (b"", "an empty file"),
         (b"a;b\n", "0 rows"),
-        (b"only\n1\n", "1 columns"),
+        (b"only\n1\n", "a first line of one field, 'only'"),
         (b"a;a\n1;2\n", "'a' repeatedly or without a name"),
-        (b"\xd0\xcf\x11\xe0", "0 rows"),
-        ("id;y\n1;no\n".encode("utf-16"), "expected text in UTF-8 or Latin-1, found UTF-16"),
+        (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+        ("id;y\n1;no\n".encode("utf-16"), "UTF-16 text"),
         (None, "No such file"),
     ],
 )

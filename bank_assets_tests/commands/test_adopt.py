@@ -39,7 +39,19 @@ def test_a_draft_is_written_once_and_the_file_fits_it(tmp_path, monkeypatch, cap
             ["nothing.csv"],
             "nothing.csv: expected a file that this process may read, found No such file or directory; corr",
         ),
-        (["wide.csv"], "wide.csv: expected text in UTF-8 or Latin-1, found UTF-16 or binary content"),
+        (
+            ["wide.csv"],
+            "wide.csv: expected a CSV file, found UTF-16 text; save the file as CSV UTF-8, and deliver that.",
+        ),
+        (["folder.csv"], "folder.csv: expected a file that this process may read, found Is a directory; correct its"),
+        (
+            ["title.csv"],
+            "found a first line of one field, 'Calls of 2021'; write the names of the columns in the fir",
+        ),
+        (
+            ["--check", "bank-additional", "dateless.csv"],
+            "dateless.csv: expected the columns contact_id, contact_date,",
+        ),
         (["bank.csv", "--output", "no/such/folder.yaml"], "expected a folder that can be written, found No such file"),
     ],
 )
@@ -47,6 +59,9 @@ def test_what_cannot_be_read_or_written_is_one_sentence(tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bank.csv").write_text(ROWS, "utf-8")
     (tmp_path / "wide.csv").write_text(ROWS, "utf-16")
+    (tmp_path / "title.csv").write_text(f"Calls of 2021\n{ROWS}", "utf-8")
+    (tmp_path / "dateless.csv").write_text("age;job;y\n58;management;no\n", "utf-8")
+    (tmp_path / "folder.csv").mkdir()
     assert main(["adopt", *arguments]) == 1
     assert said in capsys.readouterr().err
 

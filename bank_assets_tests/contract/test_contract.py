@@ -10,6 +10,8 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 from bank_assets.contract.file import contract_on_record
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
+from bank_assets.contract.values import is_identifier
+from bank_assets.sources.undated import contact_id_of
 from bank_assets_tests.world.contracts import TENURE, WIDER, with_column
 
 
@@ -85,6 +87,13 @@ def test_columns_known_after_the_call_are_refused_in_both_spellings():
 def test_what_is_no_contract_is_refused(columns, message):
     with pytest.raises(ContractError, match=message):
         replace(UCI, columns=columns)
+
+
+@pytest.mark.parametrize("name", ["", " ", "n" * 51, "a\u200bb", " bank"])
+def test_the_name_is_part_of_identifiers(name):
+    with pytest.raises(ContractError, match="expected a name of 1 to 50 visible characters"):
+        replace(UCI, name=name)
+    assert is_identifier(contact_id_of(9_999_999, replace(UCI, name="n" * 50)))
 
 
 def test_an_optional_column_needs_a_default():

@@ -155,3 +155,17 @@ def test_a_mapping_that_does_not_fit_its_contract_is_refused_in_a_sentence(sende
     with pytest.raises(ContractError) as refused:
         replace(UCI, senders=(sender,))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("senders", "said"),
+    [
+        ((Sender("a", "*"), Sender("b", "crm-*")), "sender b: expected it before sender a, whose files are *,"),
+        ((Sender("a", "x*"), Sender("a", "y*")), "expected every sender's name once, found 'a' repeatedly"),
+    ],
+)
+def test_a_sender_that_is_never_read_is_refused(senders, said):
+    with pytest.raises(ContractError) as refused:
+        replace(UCI, senders=senders)
+    assert said in str(refused.value)
+    assert replace(UCI, senders=(Sender("a", "crm-*"), Sender("b", "*")))

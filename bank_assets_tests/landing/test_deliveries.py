@@ -186,6 +186,8 @@ ROW = contact()
     (delimited([ROW], UCI.delivery_columns[2:]), "missing: 'contact_id', 'contact_date'"),
     (delimited([ROW], delimiter=":"), "fields separated by :"),
     (delimited([ROW]).split("\n", 1)[1], "no header"),
+    (delimited([ROW]).replace("\n", ";\n"), "a separator after the last column"),
+    (delimited([ROW]).replace("contact_id", ";contact_id", 1), "a column without a name, as programs write for"),
     (delimited([ROW]).encode("utf-16"), "UTF-16 text"),
     (delimited([ROW]).encode("utf-16-le"), "UTF-16 or binary"),
     (gzip.compress(delimited([ROW]).encode()), "a gzip archive"),

@@ -64,6 +64,7 @@ def test_leftovers_are_ignored_and_nobody_is_told(home):
     [
         ("contacts/x.xlsx", "found an Excel workbook; save the sheet as CSV UTF-8"),
         ("contacts/x.csv.txt", "found the ending .txt after it; rename it to x.csv"),
+        ("contacts/x.csv ", "found blanks around its name; rename it to x.csv"),
         ("contacts/x.json", "found the ending .json"),
         ("contacts/x.gz", "found a packed file of another kind; deliver it unpacked, or packed as .csv.gz or .zip"),
         ("contacts/x.csv.ZST", "found a packed file of another kind"),

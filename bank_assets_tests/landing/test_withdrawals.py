@@ -123,7 +123,14 @@ def test_a_list_goes_back_to_the_arrival_before(home):
 
 @pytest.mark.parametrize(
     ("line", "found"),
-    [("contacts/a.csv;", "line 3 without them"), (";why", "line 3 without them"), ('"contacts/a.csv;why', "line 3")],
+    [
+        ("contacts/a.csv;", "line 3 without them"),
+        (";why", "line 3 without them"),
+        ('"contacts/a.csv;why', "line 3"),
+        ("contacts/a.csv;no", "a reason of 3 to 1,000 characters in each line, found line 3"),
+        (f"contacts/a.csv;{'long ' * 201}", "line 3 without them"),
+        ("contacts/a.csv;a\x07larm", "line 3 without them"),
+    ],
 )
 def test_a_file_with_a_faulty_line_withdraws_nothing(home, line, found):
     home.contacts("a.csv", 1)
@@ -131,6 +138,19 @@ def test_a_file_with_a_faulty_line_withdraws_nothing(home, line, found):
     assert found in result.refused[0].problem
     assert home.names() == ["a.csv"]
     assert (home.landing / "refused" / "w.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("", "an empty file"),
+        ("delivery;reason\n", "a header without lines"),
+        ("\ufeffdelivery;reason\n\n", "a header without lines"),
+        ("<html>", "a web page"),
+    ],
+)
+def test_a_file_that_takes_nothing_back_is_told(home, content, found):
+    assert found in home.put("withdrawals/w.csv", content).refused[0].problem
 
 
 def test_a_withdrawal_waits_for_a_delivery_that_is_not_known_yet(home):

@@ -126,5 +126,8 @@ def test_saved_plans_are_read_back_newest_first(ledger):
     about = {"actor": "ana", "list_key": "delivered:may.csv", "settings": {"capacity": "10"}, "summary": {"n_calls": 9}}
     small, large = (plans.save(ledger, Plan(name=name, digest="e" * 64, **about)) for name in ("small", "large"))
     assert plans.saved(ledger, 10) == [large, small]
-    assert plans.saved(ledger, 10, [small.id, "nobody"]) == [small]
+    assert plans.saved(ledger, 1) == plans.saved(ledger, 10, text="LARG") == [large]
+    assert plans.saved(ledger, 10, before=large.id) == plans.saved(ledger, 10, text=small.id) == [small]
+    assert plans.saved(ledger, 10, text="ana") == [large, small]
+    assert plans.chosen(ledger, [small.id, "nobody"]) == [small]
     assert events.latest(ledger, "plan.saved").subject == large.id

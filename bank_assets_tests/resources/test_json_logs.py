@@ -56,7 +56,7 @@ def lines_of_run(home: Path, capfd: pytest.CaptureFixture[str], *assets: Any) ->
     assert "STEP_" not in err, "the coloured console wrote too"
     assert SECRET not in out + err
     lines = [json.loads(line) for line in out.splitlines()]
-    assert {line["run_id"] for line in lines} == {result.run_id}
+    assert {(line["run_id"], line["job_name"]) for line in lines} == {(result.run_id, job.name)}
     return lines
 
 

@@ -122,8 +122,12 @@ def test_a_value_is_written_as_a_sender_would_and_none_ends_the_pull(value, colu
     assert _spelled(value, column, SentText(UCI, None)) == spelled
 
 
-def test_many_rows_may_share_a_watermark_and_a_query_may_hold_colons(bank):
-    bank.settings = replace(bank.settings, source_query="SELECT * FROM contacts WHERE note <> '10:x'")
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT * FROM contacts WHERE note <> '10:x'", "SELECT\n*\nFROM\ncontacts", "SELECT * FROM contacts -- all"],
+)
+def test_many_rows_may_share_a_watermark_and_a_query_may_hold_any_text(bank, query):
+    bank.settings = replace(bank.settings, source_query=query)
     for number in range(3):
         bank.insert(number, "2010-12-01 10:00:00", age="NaN" if number == 2 else 30)
     assert sorted(bank.pulled()) == ["c-0", "c-1", "c-2"]

@@ -9,7 +9,7 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.call_plan import deciles
-from bank_assets.core.economics.economics import BalanceValue, Economics
+from bank_assets.core.economics.economics import BalanceAmount, Economics
 from bank_assets.core.economics.suppression import SuppressionList, persons_of
 from bank_assets.core.features.as_of import AsOfState, PlanSums, plan_statistics
 from bank_assets.core.features.feature_set import FeatureSet, current_features
@@ -35,7 +35,7 @@ STATE = AsOfState(
     dict.fromkeys(FeatureSet.of(UCI).plan, 0.0),
     log_odds_shift=0.31,
 )
-VALUES = Economics(value_amount=BalanceValue(0.02, 20.0, 90.0, "balance"))
+VALUES = Economics(value_amount=BalanceAmount(0.02, 20.0, 90.0, "balance"))
 
 
 @pytest.fixture(scope="module")

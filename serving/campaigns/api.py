@@ -20,7 +20,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics.call_plan import CallPlan
-from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Economics, EconomicsError
+from bank_assets.core.economics.economics import BalanceAmount, ColumnAmount, Economics, EconomicsError
 from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
@@ -120,14 +120,14 @@ def _or_else(stated: Sequence[float | None], amounts: FloatArray) -> FloatArray:
     return np.where(np.isnan(own), amounts, own)
 
 
-def _value_by_balance(requested: ValueByBalance, contract: Contract) -> BalanceValue:
+def _value_by_balance(requested: ValueByBalance, contract: Contract) -> BalanceAmount:
     money = [column.source for column in contract.payload if column.unit == "EUR"]
     if len(money) != 1:
         raise EconomicsError(
             f"value by balance: expected one column in EUR in contract {contract.name}, found {money}; "
             "state the value of each contact in its `economics`."
         )
-    return BalanceValue(requested.share, requested.minimum_eur, requested.maximum_eur, money[0])
+    return BalanceAmount(requested.share, requested.minimum_eur, requested.maximum_eur, money[0])
 
 
 def scored_contacts(

@@ -83,3 +83,25 @@ def settings_of(form: PlanForm, default: PlanSettings, signs: NumberSigns) -> Pl
         ),
         policy=default.policy,
     )
+
+
+def fields_of(request: Mapping[str, Any], economics: Mapping[str, Any], signs: NumberSigns) -> dict[str, str]:
+    """The fields of the form that stand for a request, also one on record; what it does not state is left out."""
+    learning, rules = request.get("learning"), request.get("rules") or {}
+    numbers = {
+        "cost_eur": economics.get("cost_eur"),
+        "value_eur": economics.get("value_eur"),
+        "budget_eur": request.get("budget_eur"),
+        "capacity": request.get("capacity"),
+        "holdout_pct": request.get("holdout_share", 0) * 100,
+        "max_contacts": rules.get("max_contacts_in_campaign"),
+        "min_days": rules.get("min_days_since_previous_contact"),
+    }
+    if learning is not None:
+        numbers |= {
+            "learning_pct": learning.get("share", 0) * 100,
+            "learning_calls": learning.get("minimum", 0),
+            "learning_eur": learning.get("maximum_eur"),
+        }
+    texts = {name: str(n) for name, n in numbers.items() if isinstance(n, int)}  # of any length
+    return texts | {name: number_text(round(n, 9), signs) for name, n in numbers.items() if isinstance(n, float)}

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from bank_assets.contract.columns import NumberSigns
-from bank_assets.contract.values import number_text
+from bank_assets.contract.names import CALLS, HOLDOUT
 from bank_assets.core.campaigns.life import ALLOWED, Action
 from bank_assets.core.economics.calling_hours import WEEK
 from bank_assets.core.words import pct
@@ -16,7 +16,7 @@ from bank_assets.ledger.events import Event
 from bank_assets.ledger.list_life import CLOSED, EXPORTED, WITHDRAWN
 from bank_assets.reports.formats import amount_text, count, eur
 from bank_assets.store.list_states import ListState
-from serving.campaigns.form import FIELDS
+from serving.campaigns.form import FIELDS, fields_of
 from serving.campaigns.list_view_models import CallListView, ListEvent, ListTable
 from serving.campaigns.lists import Lists, open_list
 from serving.campaigns.view_models import PlanForm
@@ -53,7 +53,8 @@ def list_view(
 ) -> CallListView:
     """Arrange a list; `files` are the keys of the files of customers that are kept."""
     kept, record = state.kept, state.record
-    fields = fields_of(kept.request, kept.economics, signs)
+    key = str(kept.request.get("list_key", ""))
+    fields = fields_of({"learning": {}, **kept.request}, kept.economics, signs)  # earlier releases did not explore
     made = ListEvent(kept.created_at, kept.actor, f"made, replaces list {kept.revises}" if kept.revises else "made")
     return CallListView(
         kept=kept,
@@ -62,7 +63,7 @@ def list_view(
         actions=[action for action, stages in ALLOWED.items() if record.stage in stages],
         settings=settings_shown(kept),
         history=[made, *(_event(one) for one in state.facts.events if one.kind in _TEXTS)],
-        revise="/campaign?" + urlencode({**fields, "revises": kept.id}) if fields["list"] in files else "",
+        revise="/campaign?" + urlencode({"list": key, **fields, "revises": kept.id}) if key in files else "",
         has_file=has_file,
         replaced_by=state.facts.replaced_by,
         reported=reported,
@@ -71,7 +72,8 @@ def list_view(
 
 
 def _event(event: Event) -> ListEvent:
-    return ListEvent(event.at, event.actor, _TEXTS[event.kind].format_map(event.content))
+    group = {HOLDOUT: "customers held out"}.get(event.content.get("group", ""), CALLS)
+    return ListEvent(event.at, event.actor, _TEXTS[event.kind].format_map({**event.content, "group": group}))
 
 
 def settings_shown(kept: CampaignList) -> list[tuple[str, str]]:
@@ -137,22 +139,3 @@ def _hours(hours: Mapping[str, Any] | None) -> str:
 
 def _limit(write: Any, value: Any) -> str:
     return NO_LIMIT if value is None else str(write(value))
-
-
-def fields_of(request: Mapping[str, Any], economics: Mapping[str, Any], signs: NumberSigns) -> dict[str, str]:
-    """The fields of the plan form that stand for what a list was made under."""
-    learning, rules = request.get("learning", {}), request.get("rules", {})
-    numbers = {
-        "cost_eur": economics.get("cost_eur"),
-        "value_eur": economics.get("value_eur"),
-        "budget_eur": request.get("budget_eur"),
-        "capacity": request.get("capacity"),
-        "holdout_pct": request.get("holdout_share", 0) * 100,
-        "learning_pct": learning.get("share", 0) * 100,
-        "learning_calls": learning.get("minimum", 0),
-        "learning_eur": learning.get("maximum_eur"),
-        "max_contacts": rules.get("max_contacts_in_campaign"),
-        "min_days": rules.get("min_days_since_previous_contact"),
-    }
-    fields = {name: number_text(round(n, 9), signs) for name, n in numbers.items() if isinstance(n, int | float)}
-    return {"list": str(request.get("list_key", "")), **fields}

@@ -18,14 +18,14 @@ from bank_assets.store.list_states import ListState
 from serving.campaigns.api import PLAN_BODY_BYTES, planned_under, scored_contacts
 from serving.campaigns.lists import Lists
 from serving.campaigns.schemas import ListRequest
-from serving.campaigns.shown import changes, shown_of
+from serving.campaigns.shown import check_shown, shown_of
 from serving.champion.champion import ChampionStore
 from serving.decisions.payloads import Payloads, check_date
 from serving.decisions.schemas import Reason
 from serving.web.access import identity_of
 from serving.web.bodies import BODY_BYTES, JsonBody, check_either
 from serving.web.openapi import secured
-from serving.web.problems import ConflictError, FieldError, PayloadError
+from serving.web.problems import FieldError, PayloadError
 
 PATH = "/api/v1/lists"
 MOST_LISTS = 200
@@ -218,11 +218,6 @@ def make_list(
     else:
         chosen = call_lists.scored(data.file, champion, published)
     chosen, planned = planned_under(data, chosen, planning, call_lists, revises)
-    changed = [] if data.shown is None else changes(data.shown, shown_of(chosen, planned)).rows
-    if changed:
-        found = "; ".join(f"{name}: {shown} is now {now}" for name, shown, now in changed)
-        raise ConflictError(
-            f"list: expected the plan that was shown, found another ({found}). Nothing was made; take the plan again, "
-            "and send its `shown` if you agree with it."
-        )
+    if data.shown is not None:
+        check_shown(data.shown, shown_of(chosen, planned))
     return lists.make(chosen, planned, actor, revises)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -17,13 +15,13 @@ from litestar.response import Redirect
 from sqlalchemy import Engine
 
 from bank_assets.ledger import plans
-from bank_assets.ledger.models import canonical_json
 from bank_assets.ledger.plans import Plan
 from bank_assets.reports.formats import count, eur, number
 from serving.campaigns.desk import PlanDesk
 from serving.campaigns.form import FIELDS
 from serving.campaigns.list_view_models import PlansPage, SavedPlan
-from serving.campaigns.shown import LABELS, shown_of
+from serving.campaigns.saved_plans import save_plan
+from serving.campaigns.shown import LABELS
 from serving.web.access import identity_of
 from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import moment, show
@@ -47,33 +45,10 @@ def save(
     request: Request[Any, Any, Any], data: URLEncodedBody[dict[str, Any]], desk: NamedDependency[PlanDesk]
 ) -> Redirect:
     """Save the plan of a form with what it comes to now."""
-    name, form = str(data.get("name", "")).strip(), desk.form(data)
+    name = str(data.get("name", "")).strip()
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise PayloadError(FieldError("name", f"1 to {LONGEST_NAME} visible characters", repr(name[:LONGEST_NAME])))
-    chosen, planned = desk.planned(form)
-    shown, called, profit = shown_of(chosen, planned), planned.plan.called, planned.forecast.profit_eur
-    summary = {
-        "shown": shown,
-        "list": chosen.name,
-        "n_calls": called.n_calls,
-        "cost_eur": called.cost_eur,
-        "expected_subscriptions": called.expected_subscriptions,
-        "profit_eur": profit.expected,
-        "profit_low_eur": profit.low,
-        "profit_high_eur": profit.high,
-        "n_held_out": planned.plan.summary()["holdout"]["n_held_out"],
-    }
-    plans.save(
-        desk.lists.ledger,
-        Plan(
-            name=name,
-            actor=identity_of(request).name,
-            list_key=form.list_key,
-            settings={field: text for field, text in asdict(form).items() if field in FIELDS},
-            summary=summary,
-            digest=hashlib.sha256(canonical_json(shown).encode()).hexdigest(),
-        ),
-    )
+    save_plan(desk, name, desk.form(data), identity_of(request).name)
     return Redirect("/campaign/plans", status_code=303)
 
 
@@ -85,14 +60,18 @@ def saved_plans(
 ) -> Response[Any]:
     """Saved plans, newest first, and some of them side by side."""
     found, chosen = plans.saved(ledger, SHOWN_PLANS), list(dict.fromkeys(compare or ()))
-    compared = plans.saved(ledger, SHOWN_PLANS, chosen)[::-1] if len(chosen) > 1 else []
+    compared = plans.chosen(ledger, chosen)[::-1] if len(chosen) > 1 else []
     return show(request, PlansPage("Saved plans", [_line(one) for one in found], _compared(compared), chosen))
 
 
+def address_of(plan: Plan) -> str:
+    """Address of the page that plans a saved plan anew and says what is no longer as it was saved."""
+    shown = msgspec.json.encode(plan.summary["shown"], order="deterministic").decode()
+    return "/campaign?" + urlencode({"list": plan.list_key, **dict(sorted(plan.settings.items())), "shown": shown})
+
+
 def _line(plan: Plan) -> SavedPlan:
-    shown = msgspec.json.encode(plan.summary["shown"]).decode()
-    href = "/campaign?" + urlencode({"list": plan.list_key, **plan.settings, "shown": shown})
-    return SavedPlan(plan.id, plan.name, f"{moment(plan.created_at)} by {plan.actor}", href)
+    return SavedPlan(plan.id, plan.name, f"{moment(plan.created_at)} by {plan.actor}", address_of(plan))
 
 
 def _compared(found: Sequence[Plan]) -> Table:

@@ -72,14 +72,18 @@ def _notices(found: ReadOut) -> list[Notice]:
         notices.append(Notice(BAD, "The draw is broken", found.ratio.reason))
     if found.breaches:
         text = "They count as held out, so the effect is understated. Tell the call centre whom not to call."
-        notices.append(Notice(WATCH, f"{count(found.breaches)} held-out customers were called", text))
+        notices.append(Notice(WATCH, _called_all_the_same(found.breaches), text))
     return notices
+
+
+def _called_all_the_same(n: int) -> str:
+    return f"{count(n)} held-out customer{' was' if n == 1 else 's were'} called"
 
 
 def _tiles(found: ReadOut) -> list[Tile]:
     made, explored, forecast, everyone = found.made, found.explored, found.forecast, found.everyone
     so_far = "" if everyone else "so far; "
-    note, tone = "no forecast is on record", PLAIN
+    note, tone = "no forecast to compare it with", PLAIN
     if forecast is not None:
         where = "" if not everyone else "inside " if found.is_as_forecast else "outside "
         note = f"{so_far}forecast {eur(forecast.value)}; {where}{eur(forecast.low)} to {eur(forecast.high)}"

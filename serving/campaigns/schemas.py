@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from bank_assets.contract.values import PRINTABLE
 from serving.decisions.schemas import Amount, CustomerId, EconomicsRequest
-from serving.web.bodies import PRINTABLE
 
 
 class RulesRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,21 +49,13 @@ class ValueByBalance(Struct, frozen=True, forbid_unknown_fields=True):
     maximum_eur: Annotated[Amount, Meta(description="Value of the largest balances, EUR.")]
 
 
-class PlanTerms(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Economics, rules and limits of a plan."""
+class PlanLimits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Economics, rules and limits that a plan of the Campaign page can state too."""
 
-    contact_date: Annotated[dt.date | None, Meta(description="Day of the calls; default today (UTC).")] = None
     economics: Annotated[
         EconomicsRequest | None, Meta(description="Of contacts that state none; what is left out is the platform's.")
     ] = None
-    value_by_balance: Annotated[
-        ValueByBalance | None, Meta(description="Takes the place of `economics.value_eur`.")
-    ] = None
     rules: RulesRequest | None = None
-    suppressed: Annotated[
-        list[CustomerId],
-        Meta(max_length=1_000_000, description="Further people who must not be called, beside the platform's list."),
-    ] = []
     budget_eur: Annotated[float | None, Meta(description="Largest total cost, EUR; none for no limit.")] = None
     capacity: Annotated[int | None, Meta(description="Largest number of calls; none for no limit.")] = None
     holdout_share: Annotated[
@@ -73,6 +65,19 @@ class PlanTerms(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         LearningRequest | None,
         Meta(description="Calls to learn from; if left out, the platform's budget, the minimum for each planned day."),
     ] = None
+
+
+class PlanTerms(PlanLimits, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Economics, rules and limits of a plan."""
+
+    contact_date: Annotated[dt.date | None, Meta(description="Day of the calls; default today (UTC).")] = None
+    value_by_balance: Annotated[
+        ValueByBalance | None, Meta(description="Takes the place of `economics.value_eur`.")
+    ] = None
+    suppressed: Annotated[
+        list[CustomerId],
+        Meta(max_length=1_000_000, description="Further people who must not be called, beside the platform's list."),
+    ] = []
 
 
 Contacts = Annotated[
@@ -88,6 +93,11 @@ ListName = Annotated[
     str,
     Meta(min_length=1, max_length=64, pattern=PRINTABLE, description="Names the list; same name, same draws."),
 ]
+FileKey = Annotated[
+    str,
+    Meta(max_length=400, pattern=PRINTABLE, description="`delivered:<name>` or `uploaded:<name>`, as /campaign has."),
+]
+PlanName = Annotated[str, Meta(min_length=1, max_length=100, pattern=PRINTABLE)]
 
 
 class PlanRequest(PlanTerms, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -102,18 +112,24 @@ class ListRequest(PlanTerms, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     contacts: Contacts | None = None
     list_id: ListName | None = None
-    file: (
-        Annotated[
-            str,
-            Meta(
-                max_length=400,
-                pattern=PRINTABLE,
-                description="`delivered:<name>` or `uploaded:<name>`, as /campaign has.",
-            ),
-        ]
-        | None
-    ) = None
+    file: FileKey | None = None
     shown: Annotated[
         dict[str, str] | None,
         Meta(description="`shown` of the plan that somebody agreed to: 409 if the plan is another one now."),
+    ] = None
+
+
+class PlanToSave(PlanLimits, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A plan of a kept file, and the name under which it is saved."""
+
+    name: PlanName
+    file: FileKey
+
+
+class ListOfPlan(Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody agreed to."""
+
+    shown: Annotated[
+        dict[str, str] | None,
+        Meta(description="`shown` of the plan as it is now; if left out, as it was saved. 409 if it is another one."),
     ] = None

@@ -19,6 +19,7 @@ from bank_assets.core.economics.suppression import RULE_TEXTS
 from bank_assets.reports.formats import count, eur
 from serving.campaigns.call_lists import ScoredList
 from serving.campaigns.planning import PlannedCampaign
+from serving.web.problems import ConflictError
 from serving.web.view_models import Table
 
 LABELS: Final = {
@@ -73,3 +74,13 @@ def changes(shown: Mapping[str, str], now: Mapping[str, str]) -> Table:
         [LABELS[name], shown.get(name, NOT_SHOWN), value] for name, value in now.items() if shown.get(name) != value
     ]
     return Table(["", "Shown", "Now"], rows)
+
+
+def check_shown(shown: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise `ConflictError` if a plan is no longer the one that was shown."""
+    if changed := changes(shown, now).rows:
+        found = "; ".join(f"{name}: {before} is now {after}" for name, before, after in changed)
+        raise ConflictError(
+            f"list: expected the plan that was shown, found another ({found}). Nothing was made; take the plan again, "
+            "and send its `shown` if you agree with it."
+        )

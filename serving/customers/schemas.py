@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from bank_assets.contract.id_lists import MOST_IDS
-from bank_assets.contract.values import IDENTIFIER_LENGTH
-from serving.web.bodies import PRINTABLE, REASON
+from bank_assets.contract.values import IDENTIFIER_LENGTH, PRINTABLE
+from serving.web.bodies import REASON
 
 Id = Annotated[str, Meta(min_length=1, max_length=IDENTIFIER_LENGTH, pattern=PRINTABLE)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -38,6 +38,7 @@ def customer_view(
     sections = [
         Section("Decisions", _DECIDED, [*map(_decision(may_audit), found)]),
         Section("Lists", ["List", "Made", "Contact", "Planned for", "On the list"], [*map(_listed, person.lists)]),
+        Section("Dispositions", ["List", *_CALLED.values()], [*map(_called, person.dispositions)]),
         *(_section(title, getattr(person, title.lower()), names) for title, names in _KINDS.items()),
     ]
     notices = [replace(one, href="", action="") for one in notices_of(answer)]  # they lead to this page
@@ -45,8 +46,8 @@ def customer_view(
 
 
 _DECIDED: Final = ["Decided", "Contact", "Decision", "Probability", "By"]
+_CALLED: Final = {"called_at": "Called", "contact_id": "Contact", "disposition": "Disposition", "actor": "By"}
 _KINDS: Final = {
-    "Dispositions": {"called_at": "Called", "contact_id": "Contact", "disposition": "Disposition", "actor": "By"},
     "Outcomes": {"arrived_at": "Arrived", "contact_id": "Contact", "y": "Outcome", "actor": "By"},
     "Subscriptions": {"on_day": "Day", "kind": "What", "actor": "By"},
     "Objections": {"at": "Since", "customer_id": "Customer", "reason": "Reason", "actor": "By"},
@@ -54,7 +55,16 @@ _KINDS: Final = {
 
 
 def _section(title: str, rows: Sequence[Any], names: Mapping[str, str]) -> Section:
-    return Section(title, list(names.values()), [("", [_cell(row, name) for name in names]) for row in rows])
+    return Section(title, list(names.values()), [("", _cells(row, names)) for row in rows])
+
+
+def _called(row: Any) -> tuple[str, list[str]]:
+    href = f"/campaign/lists/{row.list_id}" if row.list_name else ""
+    return href, [row.list_name or row.list_id or "no list", *_cells(row, _CALLED)]
+
+
+def _cells(row: Any, names: Iterable[str]) -> list[str]:
+    return [_cell(row, name) for name in names]
 
 
 def _cell(row: Any, name: str) -> str:

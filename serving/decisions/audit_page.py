@@ -14,6 +14,7 @@ from serving.decisions.form import labels_of
 from serving.decisions.page import view_of
 from serving.decisions.records import Records, anchor_of
 from serving.decisions.view_models import AuditPage, ChainView, RecordPage, ReplayView, SearchResults
+from serving.web.access import identity_of
 from serving.web.chrome import Page
 from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import is_partial, show
@@ -77,7 +78,9 @@ def _record_page(
     decision = records.get(decision_id)
     view, labels, row = view_of(request, decision, records), labels_of(records.contract), decision.listed
     title = f"Decision {decision.seq}" if row is None else f"Row {row.row} of {row.list_name}"
-    return RecordPage(title, view, records.full(decision), labels, replayed)
+    may_open = "predict" in identity_of(request).scopes
+    href = f"/campaign/lists/{row.list_id}" if row is not None and may_open else ""
+    return RecordPage(title, view, records.full(decision), labels, replayed, href)
 
 
 PAGE = Page("/audit", "Audit", "audit", (audit, verify, record, replay))

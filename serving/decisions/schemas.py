@@ -10,10 +10,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.values import IDENTIFIER_LENGTH
+from bank_assets.contract.values import IDENTIFIER_LENGTH, PRINTABLE
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.core.model.reasons import ReasonGiven
-from serving.web.bodies import PRINTABLE, REASON
+from serving.web.bodies import REASON
 
 # Less is no amount of money. A value near 0 makes a break-even beyond what a double, and so a record, can hold.
 MINIMUM_EUR: Final = 0.01

@@ -147,3 +147,4 @@ class RecordPage:
     record: DecisionRecord = described("The record with its lineage, place in the chain and outcomes.")
     labels: dict[str, str] = described("Names of the customer's values for people.")
     replay: ReplayView | None = described("A replay just made, None before.")
+    list_href: str = described("Address of the list of a row; empty for others, or if this person may not open it.")

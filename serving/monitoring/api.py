@@ -11,13 +11,14 @@ from litestar.di import NamedDependency
 from litestar.params import RawBody
 from msgspec import Meta
 
+from bank_assets.contract.values import PRINTABLE
 from bank_assets.landing.register import Withdrawal, withdrawals
 from bank_assets.landing.withdrawals import withdraw
 from serving.decisions.schemas import ContactId, Reason
 from serving.settings import ServingSettings
 from serving.web.access import identity_of
 from serving.web.answers import from_record
-from serving.web.bodies import BODY_BYTES, PRINTABLE, JsonBody, check_either
+from serving.web.bodies import BODY_BYTES, JsonBody, check_either
 from serving.web.openapi import secured
 from serving.web.problems import NotFoundError
 

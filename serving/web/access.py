@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -222,12 +223,16 @@ def _reader(name: str, types: set[Any], declared: QueryParameter) -> Callable[[s
 
 
 def refuse_parameters(handler: BaseRouteHandler, query: bytes) -> None:
-    """Refuse undeclared query parameters, and numbers that are not written as everywhere, such as nan or 1e3.
+    """Refuse undeclared query parameters, two values of one, and numbers that are not written as everywhere (1e3, nan).
 
     A search with a misspelled criterion would return every decision.
     """
     known, faults = _declared(handler), []
-    for name, text in dict.fromkeys(parse_qsl(query.decode("latin-1"), keep_blank_values=True)):
+    sent = dict.fromkeys(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    for name, times in Counter(name for name, _ in sent).items():
+        if times > 1:
+            faults.append(FieldError(name[:60], "each parameter once", f"{times} values"))
+    for name, text in sent:
         if name not in known:
             expected = f"only the parameters {', '.join(known)}" if known else "no parameter"
             faults.append(FieldError(name[:60], expected, "an unknown parameter"))

@@ -10,22 +10,18 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from litestar import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from msgspec import Meta
 
-from bank_assets.contract.values import nearest
+from bank_assets.contract.values import PRINTABLE, REASON_LENGTH, is_reason, nearest
 from serving.web.openapi import body_of, inlined, secured
 from serving.web.problems import FieldError, MediaTypeError, PayloadError
 
-# Text without control characters. PostgreSQL cannot keep NUL: one such id would fail every decision of its commit.
-# Ends so because `$` also fits before a last line break.
-PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
-
-REASON: Final = Meta(min_length=3, max_length=1_000, pattern=PRINTABLE)  # why a person ends or takes back something
+REASON: Final = Meta(min_length=REASON_LENGTH[0], max_length=REASON_LENGTH[1], pattern=PRINTABLE)
 
 SHOWN: Final = 60  # longest text of what was found: a body may be long, and it is personal data
 
@@ -288,8 +284,5 @@ def _words(schema: Mapping[str, Any]) -> str:
 
 def reason_fault(reason: str) -> str:
     """What is wrong with a reason that a form sends, "" if nothing."""
-    try:
-        msgspec.convert(reason, Annotated[str, REASON])
-    except msgspec.ValidationError:
-        return f"Give a reason of {REASON.min_length} to {REASON.max_length:,} characters; found {len(reason)}."
-    return ""
+    shortest, longest = REASON_LENGTH
+    return "" if is_reason(reason) else f"Give a reason of {shortest} to {longest:,} characters; found {len(reason)}."

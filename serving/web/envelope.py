@@ -100,9 +100,8 @@ class RequestEnvelope:
             # Monitors and link checkers send HEAD, but routes only know GET: answer like GET, without the body.
             handled = {**scope, "method": HttpMethod.GET}
         try:
-            key = headers.get(idempotency.HEADER)
-            if key is not None and idempotency.is_under_key(scope):
-                await idempotency.answer_once(self._app, handled, receive, send_with_headers, self._access.engine, key)
+            if idempotency.is_under_key(scope, headers):
+                await idempotency.answer_once(self._app, handled, receive, send_with_headers, self._access.engine)
             else:
                 await self._app(handled, receive, send_with_headers)
         finally:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+import secrets
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
@@ -26,6 +27,7 @@ from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.words import NONE, pct
 from bank_assets.reports.formats import amount_text, count, eur, number, p_value, points
 from serving.web.chrome import chrome_of
+from serving.web.idempotency import FIELD
 from serving.web.problems import ProblemDetails
 from serving.web.view_models import PartPage, ProblemPart
 
@@ -108,7 +110,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(FILTERS)
-    found.globals["static_url"] = static_url
+    found.globals |= {"static_url": static_url, "new_key": partial(secrets.token_hex, 16), "once_field": FIELD}
     return found
 
 
@@ -160,10 +162,10 @@ WAYS_ON: Final = {
     "/problems/not-found": ("It may be found by searching.", "/audit", "Search decisions"),
 }
 LOST: Final = {
-    "campaign": ("What is kept is on one page.", "/campaign", "Choose a file or a list"),
-    "customers": ("It may be on record under another id.", "/customers", "Look up a customer"),
+    "/campaign": ("What is kept is on one page.", "Choose a file or a list"),
+    "/customers": ("It may be on record under another id.", "Look up a customer"),
 }
-"""Ways on from what is not found, by the first part of the address; elsewhere decisions are searched."""
+"""Words of the way on from what is not found, by the page it leads to; elsewhere decisions are searched."""
 DEFAULT_WAY: Final = ("Your other pages are not affected.", "/", "Go to the home page")
 
 
@@ -173,18 +175,18 @@ def problem_page(request: Request[Any, Any, Any], problem: ProblemDetails) -> Re
         if is_partial(request):
             return Response("", status_code=401, headers={"HX-Redirect": "/login"})
         return Redirect("/login", status_code=303)
+    path = request.scope["path"]
+    page = f"/{path.split('/')[1]}"  # not the address: what a form was sent to may answer to no link
     if problem.status == 404 and problem.type == "about:blank":
         problem = msgspec.structs.replace(problem, detail="There is no page at this address.")
         way = ("It may be mistyped, or the page moved.", "/", "Go to the home page")
     elif problem.status == 422:
-        # The page, not the address: what a form was sent to may answer to no link.
-        path = request.scope["path"]
-        way = ("Correct the input and send it again.", f"/{path.split('/')[1]}", "Back to the form")
+        way = ("Correct the input and send it again.", page, "Back to the form")
         if path.endswith("/upload"):
             problem = msgspec.structs.replace(problem, title="This file cannot be used")
             way = ("Nothing was kept. Correct the file and upload it again; an example is at the form.", *way[1:])
     elif problem.status == 404:
-        way = LOST.get(request.scope["path"].split("/")[1], WAYS_ON["/problems/not-found"])
+        way = (LOST[page][0], page, LOST[page][1]) if page in LOST else WAYS_ON["/problems/not-found"]
     else:
         way = WAYS_ON.get(problem.type, DEFAULT_WAY)
     part = ProblemPart(problem, *way, has_title=is_partial(request))

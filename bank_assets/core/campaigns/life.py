@@ -1,6 +1,7 @@
 """The stage of a call list and what is due next, derived from what is on record; nothing stores a stage.
 
-made → exported → being called → outcomes arriving → closed, or withdrawn, or replaced by a revised version.
+planned → made → exported → being called → outcomes arriving → closed, or withdrawn, or replaced by a revised version.
+A saved plan is planned; what is made of it is a list.
 Days are those of the data, not of the clock.
 """
 
@@ -21,6 +22,7 @@ def window_end(planned: date, days: int) -> date:
 class Stage(StrEnum):
     """Where a list stands."""
 
+    PLANNED = "planned"  # a saved plan, of which no list is made yet
     MADE = "made"
     EXPORTED = "exported"
     BEING_CALLED = "being_called"
@@ -161,7 +163,8 @@ class ListRecord:
                 covered = "so far they are known for no day" if known is None else f"they are known up to {known}"
                 return f"{open_calls}Deliver the subscriptions up to {end}; {covered}."
             case Stage.CLOSED if not self.ended_by:
-                return f"Read what it brought: all subscriptions up to {end} are known."
+                silent = f" Nothing was reported about {left:,} of its {self.n_calls:,} calls." if left > 0 else ""
+                return f"Read what it brought: all subscriptions up to {end} are known.{silent}"
             case Stage.CLOSED:
                 return f"Read what it brought. It was closed early: {self.reason}"
             case Stage.WITHDRAWN:

@@ -69,7 +69,12 @@ def checked_amounts(name: str, amounts: ArrayLike) -> FloatArray:
     return values
 
 
-class ConstantAmount(msgspec.Struct, frozen=True, tag_field="kind", tag="constant"):
+def _kind(name: str) -> str:
+    """The kind of an amount in documents: its class's name, as `column` of `ColumnAmount`."""
+    return name.removesuffix("Amount").lower()
+
+
+class ConstantAmount(msgspec.Struct, frozen=True, tag_field="kind", tag=_kind):
     """The same amount for every row, EUR."""
 
     eur: float
@@ -85,7 +90,7 @@ class ConstantAmount(msgspec.Struct, frozen=True, tag_field="kind", tag="constan
         return np.asarray(self.eur)
 
 
-class ColumnAmount(msgspec.Struct, frozen=True, tag_field="kind", tag="column"):
+class ColumnAmount(msgspec.Struct, frozen=True, tag_field="kind", tag=_kind):
     """An amount in a column of the rows, EUR."""
 
     column: str
@@ -99,7 +104,7 @@ class ColumnAmount(msgspec.Struct, frozen=True, tag_field="kind", tag="column"):
         return checked_amounts(f"column {self.column}", column_of(rows, self.column, "amount by column"))
 
 
-class BalanceValue(msgspec.Struct, frozen=True, tag_field="kind", tag="balance"):
+class BalanceAmount(msgspec.Struct, frozen=True, tag_field="kind", tag=_kind):
     """A share of the customer's balance, in (0, 1], kept between two amounts of EUR.
 
     A deposit comes out of the balance, so its margin grows with it. A negative balance still has the minimum, because
@@ -139,7 +144,7 @@ class BalanceValue(msgspec.Struct, frozen=True, tag_field="kind", tag="balance")
         return checked_amounts("value by balance", value)
 
 
-Amount = ConstantAmount | ColumnAmount | BalanceValue
+Amount = ConstantAmount | ColumnAmount | BalanceAmount
 """An amount of EUR over rows; its text is for people. `eur` is the amount of every row, None where rows differ."""
 
 

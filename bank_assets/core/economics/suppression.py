@@ -36,12 +36,12 @@ ALLOWED: Final = ""
 
 RULE_TEXTS: Final[Mapping[str, str]] = {
     SUPPRESSED: "objected to direct marketing",
-    DUPLICATE: "appears earlier in the list",
+    DUPLICATE: "on the list already",
     TOO_MANY_CONTACTS: "contacted too often in this campaign",
     CONTACTED_TOO_RECENTLY: "contacted too recently",
     SUBSCRIBED_RECENTLY: "subscribed recently",
     REFUSED_RECENTLY: "refused recently",
-    ON_ANOTHER_LIST: "is on another open list",
+    ON_ANOTHER_LIST: "on another open list",
     CONTACTED_TOO_OFTEN: "contacted too often over all lists",
     NO_CALLING_HOURS: "planned for a day without calling hours",
 }

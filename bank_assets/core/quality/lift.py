@@ -22,8 +22,8 @@ FALSE_ALARMS: Final = 0.01
 """Most of the lists with a correct draw whose sample-ratio check fails."""
 FROM_NOTHING: Final = 1e-9  # the formula for the size of a test takes no rate of 0
 NO_HOLDOUT: Final = (
-    "No hold-out: expected customers held out at random, found none; set a hold-out share, so that the effect of later "
-    "lists can be measured."
+    "No hold-out: nobody was held out at random, so nothing shows what happens without a call; set a hold-out share "
+    "for later lists."
 )
 
 
@@ -125,8 +125,8 @@ def measured_lift(groups: Groups, spent_eur: float) -> Lift:
         return Lift(
             *counts,
             more,
-            f"Too small yet: expected groups that can show the whole expected rate, found {len(odds):,} held out and "
-            f"{n_called:,} called; {more:,} more customers chosen with the same hold-out share make them large enough.",
+            f"Too small yet: {len(odds):,} held out and {n_called:,} called cannot show even the whole expected rate; "
+            f"{more:,} more customers chosen with the same hold-out share make the groups large enough.",
         )
     without, with_calls = is_subscribed[held_out], is_subscribed[called]
     rate = difference(float(with_calls.mean()), n_called, _share(odds, without), size)

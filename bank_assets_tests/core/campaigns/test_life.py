@@ -37,8 +37,13 @@ CASES = [
         Stage.OUTCOMES_ARRIVING,
         "Deliver the subscriptions up to 2010-12-25; they are known up to 2010-12-20.",
     ),
-    ({"n_reported": 10, "subscriptions_until": END}, Stage.CLOSED, "all subscriptions up to 2010-12-20 are known"),
-    ({"is_exported": True, "subscriptions_until": END}, Stage.CLOSED, "Read what it brought: all"),
+    ({"n_reported": 10, "subscriptions_until": END}, Stage.CLOSED, "all subscriptions up to 2010-12-20 are known."),
+    (
+        {"n_reported": 7, "subscriptions_until": END},
+        Stage.CLOSED,
+        "are known. Nothing was reported about 3 of its 10 calls.",
+    ),
+    ({"is_exported": True, "subscriptions_until": END}, Stage.CLOSED, "Nothing was reported about 10 of its 10 calls."),
     ({"n_reported": 1, "ended_by": "list.closed", "reason": "strike"}, Stage.CLOSED, "It was closed early: strike"),
     ({"ended_by": "list.withdrawn", "reason": "wrong file"}, Stage.WITHDRAWN, "It was withdrawn: wrong file"),
     ({"is_exported": True, "replaced_by": "L-2"}, Stage.REPLACED, "Use list L-2, which replaces it."),
@@ -63,6 +68,10 @@ def test_a_stage_allows_an_action_or_says_what_to_do_instead(facts, stage, _due,
         return
     with pytest.raises(LifeError, match=rf"call list L-1: to {action} it, expected .*, found it {stage.text}; \w+"):
         found.check(action, "L-1")
+
+
+def test_a_list_of_which_every_call_was_reported_closes_without_a_word_about_reports():
+    assert record(n_reported=10, subscriptions_until=END).due.endswith("are known.")
 
 
 def test_no_plan_changes_after_the_first_call():

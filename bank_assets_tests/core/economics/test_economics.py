@@ -11,7 +11,7 @@ from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import (
     BEST_F1,
     MAXIMUM_EUR,
-    BalanceValue,
+    BalanceAmount,
     ColumnAmount,
     ConstantAmount,
     Economics,
@@ -30,8 +30,8 @@ from bank_assets.core.quality.performance import measure_performance
     [
         (ConstantAmount(5.0), 5.0, "5 EUR"),
         (ColumnAmount("fee"), [2.5, 7.5], "EUR by fee"),
-        (BalanceValue(0.02, 10.0, 300.0, "balance"), [10.0, 40.0], "2.0 % of balance, 10 to 300 EUR"),
-        (BalanceValue(0.02, 10.0, 30.0, "balance"), [10.0, 30.0], "2.0 % of balance, 10 to 30 EUR"),
+        (BalanceAmount(0.02, 10.0, 300.0, "balance"), [10.0, 40.0], "2.0 % of balance, 10 to 300 EUR"),
+        (BalanceAmount(0.02, 10.0, 30.0, "balance"), [10.0, 30.0], "2.0 % of balance, 10 to 30 EUR"),
     ],
     ids=["constant", "column", "balance", "balance_capped"],
 )
@@ -42,7 +42,7 @@ def test_amounts_their_words_and_their_json_form(amount, expected, text):
     assert amount_of(json.loads(json.dumps(msgspec.to_builtins(amount)))) == amount
 
 
-BY_ROW = Economics(ColumnAmount("fee"), BalanceValue(0.02, 10.0, 300.0, "balance"))
+BY_ROW = Economics(ColumnAmount("fee"), BalanceAmount(0.02, 10.0, 300.0, "balance"))
 ROWS = {"fee": np.array([5.0, 20.0, 1.0]), "balance": np.array([0, 0, 5_000])}
 """Break-even 0.5, 2 (no call can pay) and 0.01."""
 
@@ -99,8 +99,8 @@ BAD = [0.0, -5.0, float("nan"), float("inf"), MAXIMUM_EUR * 2, None, "5", True]
 def test_unusable_constants_are_refused(amount):
     for make in (
         lambda: ConstantAmount(amount),
-        lambda: BalanceValue(amount, 1.0, 2.0, "balance"),
-        lambda: BalanceValue(0.1, amount, 2.0, "balance"),
+        lambda: BalanceAmount(amount, 1.0, 2.0, "balance"),
+        lambda: BalanceAmount(0.1, amount, 2.0, "balance"),
         lambda: Economics.constant(amount, 50.0),
         lambda: Economics.constant(5.0, amount),
     ):
@@ -122,11 +122,11 @@ def test_unusable_columns_are_refused(rows, message):
 
 def test_share_above_one_and_swapped_bounds_are_refused():
     with pytest.raises(EconomicsError, match=r"0\.02"):
-        BalanceValue(2.0, 1.0, 5.0, "balance")
+        BalanceAmount(2.0, 1.0, 5.0, "balance")
     with pytest.raises(EconomicsError, match="swap"):
-        BalanceValue(0.2, 6.0, 5.0, "balance")
+        BalanceAmount(0.2, 6.0, 5.0, "balance")
     with pytest.raises(EconomicsError, match="row 0"):
-        BalanceValue(0.2, 1.0, 5.0, "balance").of({"balance": np.array([np.nan])})
+        BalanceAmount(0.2, 1.0, 5.0, "balance").of({"balance": np.array([np.nan])})
 
 
 DECISION = {"thresholds": {"f1": 0.3, "profit": 0.1}}

@@ -68,7 +68,8 @@ def test_a_row_is_shown_with_its_list_explained_and_erased(client):
     page = soup_of(client.get(address))
     assert page.h1.text.endswith(" of example.csv")
     assert "Not called by the list example.csv: held out at random" in page.text
-    assert "Place on the list" in page.text
+    list_id = made.select_one("[data-testid=list-id]").text
+    assert page.select_one("[aria-labelledby=listed] a")["href"] == f"/campaign/lists/{list_id}"
     replay = client.post(f"{address}/replay", data=token_of(client), headers=HTMX)
     assert soup_of(replay).select_one("[data-testid=replay]")["data-status"] == "identical"
     ledger = client.app.state.services.ledger

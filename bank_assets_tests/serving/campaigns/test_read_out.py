@@ -126,6 +126,15 @@ def test_calls_to_held_out_customers_are_breaches(ledger, read_outs):
     called(ledger, [0, 280, 281], "subscribed")
     _, found = read_outs.of("l-1")
     assert (found.made.calls, found.breaches) == (1, 2)
+    titles = [
+        [
+            notice.title
+            for notice in read_out_view("", replace(found, breaches=n), 30).notices
+            if "held-out" in notice.title
+        ]
+        for n in (0, 1, 2)
+    ]
+    assert titles == [[], ["1 held-out customer was called"], ["2 held-out customers were called"]]
 
 
 def test_lists_are_pooled_once_their_window_is_covered(ledger, read_outs):

@@ -143,6 +143,7 @@ def test_a_fault_is_named_with_field_expected_and_found(client, path, body, fiel
         ("cursor=garbage", "the `next` of an earlier page"),
         ("contact_id=%00", "text without NUL"),
         ("since=soon", "an ISO date or time"),
+        ("contact_id=c-1&contact_id=c-2", "each parameter once"),
     ],
 )
 def test_a_search_is_exact_about_its_criteria(client, query, expected):
