@@ -80,6 +80,16 @@ def quick_ledgers() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def quick_instances() -> Iterator[None]:
+    """Dagster's instances keep the engines of their SQLite files."""
+    from bank_assets_tests.world.sqlite_engines import keep_engines
+
+    with pytest.MonkeyPatch.context() as patch:
+        keep_engines(patch.setattr)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def quick_writers() -> Iterator[Callable[..., Any]]:
     """Ledger writers are forked; gives the function by which the app starts one without the tests."""
     from serving.decisions import recorder

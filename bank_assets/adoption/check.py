@@ -19,7 +19,7 @@ from bank_assets.contract.reading import blocks, codec_of
 from bank_assets.contract.rows import RowVerdicts
 from bank_assets.contract.sent_text import SentText
 from bank_assets.core.words import pct
-from bank_assets.landing.delivery_file import describe
+from bank_assets.landing.delivery_file import check_first_line, describe
 from bank_assets.landing.formats import unpack
 from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.sources.undated import completed_head, completed_rows, is_undated, source_head
@@ -76,6 +76,7 @@ def check_file(path: Path, contract: Contract) -> FileCheck:
     found, family, ids = FileCheck(), Family(contract, CONTACTS), list[pa.Array]()
     with TemporaryDirectory() as folder:
         text = unpack(path, Path(folder), SentText.of_file(contract, path.name))
+        check_first_line(text, path.name)
         kind = delivery_kinds(contract)["contacts"]
         if is_undated(text, contract):  # landed with the ids and days that the order of its rows implies
             head = completed_head(source_head(text, contract), contract)

@@ -11,12 +11,12 @@ import numpy as np
 
 from bank_assets.contract.column_rules import Encoded
 from bank_assets.contract.errors import ContractError
-from bank_assets.contract.other_formats import START_BYTES
 from bank_assets.contract.reading import Head, blocks, head_of
 from bank_assets.contract.values import SHOWN
 from bank_assets.core.arrays import IntArray
+from bank_assets.landing.delivery_file import check_first_line
 from bank_assets.landing.formats import unpack
-from bank_assets.landing.header import check_format, check_text
+from bank_assets.landing.header import check_text
 from bank_assets.spark.text_block import read_block
 
 
@@ -40,8 +40,7 @@ def read_table(path: Path) -> FileTable:
     """Read a file; raise `ContractError` if it is of no delivered format, or no table with names and rows."""
     with TemporaryDirectory() as folder:
         text = unpack(path, Path(folder))
-        with text.open("rb") as stream:
-            check_format(stream.read(START_BYTES), path.name)
+        check_first_line(text, path.name)
         head, size = head_of(text, "cp1252"), text.stat().st_size  # Latin-1, and what Windows adds to it
         check_text(head, path.name)
         names = head.columns

@@ -98,16 +98,21 @@ def _judged(
     frame.insert(0, "month", list(rows))
     source = context.data_sources.add_pandas(NAME)
     batch = source.add_dataframe_asset(NAME).add_batch_definition_whole_dataframe("months")
-    compiled = context.suites.add(gx.ExpectationSuite(name=NAME))
-    for number, one in enumerate(suite):
-        compiled.add_expectation(
-            gxe.ExpectColumnValuesToBeBetween(
-                column=one.fact,
-                min_value=one.low,
-                max_value=one.high,
-                meta={"number": number, "rule": one.name, "severity": one.severity, "expected": one.expected},
-            )
+    # All at once: a suite that is given one after the other is stored anew, whole, after each of them.
+    compiled = context.suites.add(
+        gx.ExpectationSuite(
+            name=NAME,
+            expectations=[
+                gxe.ExpectColumnValuesToBeBetween(
+                    column=one.fact,
+                    min_value=one.low,
+                    max_value=one.high,
+                    meta={"number": number, "rule": one.name, "severity": one.severity, "expected": one.expected},
+                )
+                for number, one in enumerate(suite)
+            ],
         )
+    )
     definition = context.validation_definitions.add(gx.ValidationDefinition(name=NAME, data=batch, suite=compiled))
     result = definition.run(batch_parameters={"dataframe": frame}, result_format=NAMES_MONTHS)
     context.build_data_docs()

@@ -51,7 +51,7 @@ def describe(
     Raises:
         DeliveryRefused: the header does not fit, or the file has no rows, or not one row with a usable date.
     """
-    _check_first_line(path, name)
+    check_first_line(path, name)
     sent, head = sent or SentText.of_file(kind.contract, name), head_of(path, kind.encoding)
     kind, head = recognized(kind, head, sent)
     check_header(head, kind, name)
@@ -101,7 +101,8 @@ def describe(
     )
 
 
-def _check_first_line(path: Path, name: str) -> None:
+def check_first_line(path: Path, name: str) -> None:
+    """Raise `DeliveryRefused` if a file is empty, of another format, or has no line that a header could be."""
     with path.open("rb") as stream:
         start = stream.read(HEAD_BYTES)
     if not start:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from bank_assets.contract.uci import UCI_FILE_COLUMNS
+from bank_assets.landing.delivery_file import check_first_line
 from bank_assets.landing.formats import is_packed, unpack
 from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.settings import Settings
@@ -122,6 +123,7 @@ def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", path=path, reason=reason)
     # A file without dates is refused before anything is written, unless its order implies them.
+    check_first_line(path, name)
     contract, wanted = settings.contract, delivery_kinds(settings.contract)["contacts"]
     head, undated = source_head(path, contract), is_undated(path, contract)
     check_header(completed_head(head, contract) if undated else head, wanted, name)

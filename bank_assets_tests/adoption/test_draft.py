@@ -281,7 +281,7 @@ def test_parquet_gives_the_contract_of_the_same_csv(tmp_path):
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "an empty first line"),
+        (b"", "an empty file"),
         (b"a;b\n", "0 rows"),
         (b"only\n1\n", "a first line of one field, 'only'"),
         (b"a;a\n1;2\n", "'a' repeatedly or without a name"),

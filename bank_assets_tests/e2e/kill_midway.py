@@ -2,6 +2,7 @@
 
 The first process that calls the function in `BANK_TEST_KILL_AT=module:name` creates the file `BANK_TEST_KILLED` and
 dies by SIGKILL before the call. Load it as a code location to kill run workers; `python -m` runs the daemon itself.
+Work whose run failed is asked for again after a second instead of half a minute.
 """
 
 import importlib
@@ -11,6 +12,8 @@ import sys
 from functools import wraps
 from pathlib import Path
 from typing import Any
+
+from bank_assets_tests.world.sqlite_engines import keep_engines
 
 TARGET, MARKER = "BANK_TEST_KILL_AT", "BANK_TEST_KILLED"
 
@@ -34,6 +37,7 @@ def arm() -> None:
     setattr(owner, name, dying)
 
 
+keep_engines()
 if __name__ == "__main__":
     arm()
     from dagster._daemon.cli import main
@@ -41,5 +45,7 @@ if __name__ == "__main__":
     sys.exit(main())
 else:
     from bank_assets.definitions import defs  # noqa: F401
+    from bank_assets.loop import requests
 
+    requests.FIRST_WAIT_SECONDS = 1.0
     arm()

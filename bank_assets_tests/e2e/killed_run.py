@@ -1,7 +1,7 @@
 """Runs `bank_assets run` and kills its own process with SIGKILL at a given call, so between two writes.
 
 Usage: `killed_run.py MODULE:NAME WHEN NTH ARGUMENTS`. The arguments are those of `run`; `MODULE:NAME=WORD` counts only
-calls with the word as an argument. Nothing else is replaced.
+calls with the word as an argument. Nothing else is replaced but the making of Dagster's SQLite engines.
 """
 
 import importlib
@@ -38,6 +38,9 @@ def kill_at(target: str, when: str, nth: int) -> None:
 
 
 if __name__ == "__main__":
+    from bank_assets_tests.world.sqlite_engines import keep_engines
+
+    keep_engines()
     kill_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     from bank_assets.__main__ import main
 

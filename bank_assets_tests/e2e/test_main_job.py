@@ -1,10 +1,12 @@
-"""The main job in real processes with a real Spark, an empty home and a year of simulated contacts.
+"""The main job with a real Spark, an empty home and a year of simulated contacts.
 
-The landing folder holds bad rows. The job is killed in ETL and promotion, completed, and run again.
+The landing folder holds bad rows. The job is killed in ETL and promotion, each time in a process of its own, completed
+and run again.
 `make soak` kills it at every point and compares the result with an undisturbed home.
 """
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import warnings
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -109,10 +112,17 @@ def summary(home: Path) -> dict:
     return json.loads((home / "reports" / "run_summary.json").read_text())
 
 
-def run_to_its_end(home: Path, candidates: tuple[str, ...]) -> str:
-    done = job(home, candidates, "-m", "bank_assets", "run")
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stderr
+def finish(home: Path, candidates: tuple[str, ...]) -> str:
+    """Run the job to its end, in this process, which has imported all of it; returns what it said."""
+    arguments = argparse.Namespace(first=date.fromisoformat(FIRST), last=date.fromisoformat(LAST), no_land=False)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), redirect_stderr(io.StringIO()) as said:
+        warnings.simplefilter("ignore")
+        for name in [name for name in os.environ if name.startswith("BANK_")]:
+            patch.delenv(name)
+        for name, value in environment(home, candidates).items():
+            patch.setenv(name, value)
+        assert run_command.run(arguments, load_settings()) == 0, said.getvalue()[-3000:]
+    return said.getvalue()
 
 
 @dataclass(frozen=True)
@@ -145,7 +155,7 @@ def finished(request, tmp_path_factory) -> Finished:
         killed = job(home, candidates, str(Path(__file__).with_name("killed_run.py")), target, when, str(nth), "run")
         assert killed.returncode == -signal.SIGKILL, f"{target}: {killed.returncode} {killed.stderr[-3000:]}"
         seen.append(killed.stderr)
-    seen.append(run_to_its_end(home, candidates))
+    seen.append(finish(home, candidates))
     return Finished(home, candidates, seen[1:], summary(home))
 
 
@@ -153,7 +163,8 @@ def finished(request, tmp_path_factory) -> Finished:
 def undisturbed(tmp_path_factory) -> dict:
     """The summary of an undisturbed home."""
     home = new_home(tmp_path_factory.mktemp("undisturbed"))
-    run_to_its_end(home, ())
+    done = job(home, (), "-m", "bank_assets", "run")
+    assert done.returncode == 0, done.stderr[-3000:]
     return summary(home)
 
 
@@ -264,14 +275,9 @@ def test_what_killed_writers_left_is_named_by_no_state_and_can_be_removed(finish
     assert {table: warehouse.read(table).num_rows for table in before} == before
 
 
-def test_a_second_run_redoes_nothing(finished, monkeypatch):
+def test_a_second_run_redoes_nothing(finished):
     before = {p: p.stat().st_mtime_ns for p in (finished.home / "warehouse").rglob("*.parquet")}
-    for name, value in environment(finished.home, finished.candidates).items():
-        monkeypatch.setenv(name, value)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        span = {"first": date.fromisoformat(FIRST), "last": date.fromisoformat(LAST)}
-        assert run_command.run(argparse.Namespace(**span, no_land=False), load_settings()) == 0
+    finish(finished.home, finished.candidates)
     assert {p: p.stat().st_mtime_ns for p in (finished.home / "warehouse").rglob("*.parquet")} == before
     instance = dg.DagsterInstance.from_config(str(finished.home / "dagster"))
     try:

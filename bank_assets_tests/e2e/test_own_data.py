@@ -37,10 +37,10 @@ def command(environment: dict[str, str], *arguments: str) -> str:
 
 
 def generated(folder: Path) -> dict[str, str]:
-    """A foreign bank with a history of fourteen months."""
+    """A foreign bank with a history of nine months."""
     path = folder / "sparkasse.odcs.yaml"
     path.write_text(write_contract(FOREIGN, {}), "utf-8")
-    source = write_history(folder / "anrufe.csv", FOREIGN, n_days=300, per_day=12)
+    source = write_history(folder / "anrufe.csv", FOREIGN, n_days=180, per_day=20)
     return {"BANK_CONTRACT": str(path), "BANK_SOURCE": str(source), "BANK_CANDIDATES": "logistic_regression/none"}
 
 

@@ -39,9 +39,9 @@ BROKEN = {
 """For each kind of expectation a month that does not meet it."""
 
 
-def judge(profiles, tmp_path, months=None):
+def judge(profiles, tmp_path, months=None, limit=LIMIT):
     months = months or [profile.month for profile in profiles]
-    return validate_contacts(profiles, months, UCI, reject_rate_limit=LIMIT, data_docs=tmp_path / "docs")
+    return validate_contacts(profiles, months, UCI, reject_rate_limit=limit, data_docs=tmp_path / "docs")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,12 @@ def test_every_expectation_of_the_contract_is_of_a_kind_that_was_seen_red():
     plain = {name for name in names - set(rule_codes(UCI)) if not any(name.endswith(kind) for kind in kinds)}
     elsewhere = {"contacts_are_near_others"}  # assets/test_gate_of_a_month.py
     assert plain - elsewhere | {"job_is_known", "age_is_given"} <= set(BROKEN)
+
+
+def test_a_hint_and_a_gate_with_the_same_limit_are_both_judged(tmp_path):
+    """Great Expectations takes them for one, and keeps the hint, if they are added one after the other."""
+    found = judge([BROKEN["previous.contradicts_pdays"]], tmp_path, limit=0.0)
+    assert [len(found[MONTHS[0]][severity]) for severity in (ERROR, WARNING)] == [1, 1]
 
 
 def test_a_corrected_month_passes(tmp_path):

@@ -96,6 +96,21 @@ def test_a_dateless_file_that_is_not_the_pinned_one_is_refused_by_name(settings,
         resolve_source(replace(settings, source=str(path)))
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"PK\x03\x04 xl/workbook.xml", "an Excel workbook or a ZIP archive; save the sheet as CSV UTF-8"),
+        (b"<!doctype html><title>Log in</title>", "a web page, such as a log-in or an error; fetch the file again"),
+        (b"", "an empty file"),
+    ],
+)
+def test_a_file_of_another_format_is_called_what_it_is(settings, tmp_path, content, found):
+    path = tmp_path / "calls.csv"
+    path.write_bytes(content)
+    with pytest.raises(DeliveryRefused, match=rf"^calls\.csv: expected .*, found {found}"):
+        resolve_source(replace(settings, source=str(path)))
+
+
 def test_a_banks_own_file_is_real_and_never_called_uci(settings, delivery):
     source = resolve_source(replace(settings, source=str(delivery)))
     assert source.is_real

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, effective_size, rows_at
@@ -26,6 +27,7 @@ from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.objective import METRIC, PROFIT, TIE_SHARE
 from bank_assets.core.training.recipes import (
+    Estimator,
     Recipe,
     encode,
     encode_compact,
@@ -37,6 +39,8 @@ from bank_assets.core.training.recipes import (
 
 N_REPORTED_FOLDS: Final = 3
 """Folds whose pooled metrics are reported; one warm-up fold before them feeds the first calibrator."""
+
+PREDICTED_ROWS: Final = 50_000  # at a time: a fold of a million contacts would need a gigabyte as float64
 
 MINIMUM_SPAN_DAYS: Final = 8
 """Shorter histories cannot be split into four parts of whole days."""
@@ -161,7 +165,8 @@ def predict_candidates(
         started = clock()
         estimator = fit_encoded(recipe, X, y, weights)
         seconds = clock() - started
-        return test, estimator.predict_proba(encoded[test].astype(np.float64))[:, 1], seconds
+        blocks = np.array_split(at := np.flatnonzero(test), 1 + len(at) // PREDICTED_ROWS)
+        return test, np.concatenate([_probability(estimator, encoded[rows]) for rows in blocks]), seconds
 
     load_libraries(recipes)
     # All thread pools, BLAS included: with two threads it sums in another order, and a logistic regression differs by
@@ -179,6 +184,10 @@ def predict_candidates(
                 yield CandidatePredictions(recipe, raw, calibrate_rolling(raw, data, folds), seconds)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _probability(estimator: Estimator, rows: NDArray[np.float32]) -> FloatArray:
+    return np.asarray(estimator.predict_proba(rows.astype(np.float64))[:, 1])
 
 
 def predict_folds(

@@ -48,6 +48,11 @@ class TestFolds:
         assert (~np.isnan(found.raw) == tested).all()
         assert (~np.isnan(found.calibrated) == tested).all()
 
+    def test_a_large_fold_is_predicted_in_blocks(self, data, monkeypatch):
+        _, found = self.predicted(data)
+        monkeypatch.setattr("bank_assets.core.training.folds.PREDICTED_ROWS", 7)
+        np.testing.assert_array_equal(self.predicted(data)[1].raw, found.raw)
+
     @pytest.mark.parametrize("sampler", ["none", "smote"])
     def test_the_future_of_a_fold_does_not_change_it(self, data, sampler):
         folds, found = self.predicted(data, sampler=sampler)
