@@ -85,9 +85,10 @@ def _tiles(found: ReadOut) -> list[Tile]:
     so_far = "" if everyone else "so far; "
     note, tone = "no forecast to compare it with", PLAIN
     if forecast is not None:
-        where = "" if not everyone else "inside " if found.is_as_forecast else "outside "
+        is_final = everyone is not None and made.calls > 0  # what nobody called by is neither inside nor outside
+        where = "" if not is_final else "inside " if found.is_as_forecast else "outside "
         note = f"{so_far}forecast {eur(forecast.value)}; {where}{eur(forecast.low)} to {eur(forecast.high)}"
-        tone = PLAIN if not everyone else GOOD if found.is_as_forecast else WATCH
+        tone = PLAIN if not is_final else GOOD if found.is_as_forecast else WATCH
     tiles = [
         Tile("Calls made", count(made.calls), f"of {count(found.planned)} planned"),
         Tile("Subscriptions", count(made.subscriptions), f"{so_far}of called customers"),

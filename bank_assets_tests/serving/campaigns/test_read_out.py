@@ -20,6 +20,7 @@ from serving.campaigns.read_out import NOT_YET, REPLACED, WITHDRAWN, ReadOuts, R
 from serving.campaigns.read_out_views import read_out_view, report_view
 from serving.champion.champion import ChampionStore
 from serving.web.problems import NotFoundError
+from serving.web.view_models import PLAIN, WATCH
 
 DAY = "2010-05-03"
 
@@ -85,6 +86,19 @@ def test_a_list_is_read_out_from_calls_and_books(ledger, read_outs):
     assert (found.lift.called_subscribed, found.lift.held_out_subscribed, found.breaches) == (89, 2, 0)
     assert found.lift.subscriptions.value == pytest.approx(89 - 270 * 2 / 30)
     assert found.is_as_forecast is (2_000 <= found.made.profit_eur <= 3_400)
+
+
+def test_the_forecast_of_a_list_that_nobody_called_by_is_not_judged(ledger, read_outs):
+    kept(ledger)
+    booked(ledger, [3])
+
+    def profit():
+        tiles = read_out_view("", read_outs.of("l-1")[1], 30).tiles
+        return next((one.note, one.tone) for one in tiles if one.label == "Realised profit")
+
+    assert profit() == ("forecast 2,700 EUR; 2,000 EUR to 3,400 EUR", PLAIN)
+    called(ledger, range(270))
+    assert profit() == ("forecast 2,700 EUR; outside 2,000 EUR to 3,400 EUR", WATCH)
 
 
 def test_what_arrives_later_counts_at_once(ledger, read_outs):

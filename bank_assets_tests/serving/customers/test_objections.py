@@ -8,6 +8,7 @@ import pytest
 
 from bank_assets.contract.id_lists import MOST_IDS
 from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
+from serving.customers import page as objections_page
 
 PATH = "/api/v1/objections"
 PAGE = "/customers/objections"
@@ -155,6 +156,15 @@ def test_objections_are_searched_and_exported(client):
     rows = client.get(f"{PAGE}.csv").text.splitlines()
     assert rows[0] == "customer_id,reason,at,actor"
     assert {row.split(",")[0] for row in rows[1:]} == {"k-10", "'=k-11", "other"}
+
+
+def test_a_page_that_does_not_show_all_objections_says_so(client, monkeypatch):
+    monkeypatch.setattr(objections_page, "SHOWN", 2)
+    text = []
+    for one in ("k-1", "k-2"):
+        client.post("/api/v1/objections", json={"customer_ids": [one]})
+        text.append(soup_of(client.get(PAGE)).text)
+    assert ["The newest 2 are shown" in one for one in text] == [False, True]
 
 
 def test_without_scripts_the_page_says_what_a_form_did(client):

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.settings import Settings
+from bank_assets_tests.serving.campaigns.lists import make_list
 from bank_assets_tests.world.demo_home import HTMX, DemoHome, fit_demo, make_home, open_pages, soup_of, token_of
 from bank_assets_tests.world.registry import MemoryRegistry
 from serving.settings import ServingSettings
@@ -132,6 +133,17 @@ def test_a_decision_of_somebody_else_is_not_shown(client):
     accounts.create_user(engine, "bert", PASSWORD, "analyst")
     log_in(client, "bert")
     assert client.get(address).status_code == 404
+
+
+def test_a_row_leads_to_its_list_only_whom_the_list_s_page_lets_in(client):
+    log_in(client, "root")
+    list_id = soup_of(make_list(client)).select_one("[data-testid=list-id]").text
+    for name, links in (("root", [f"/campaign/lists/{list_id}"]), ("otto", [])):
+        client.post("/logout", data=token_of(client))
+        log_in(client, name)
+        place = soup_of(client.get(f"/audit/{list_id}.1")).select_one("[aria-labelledby=listed]")
+        assert [one["href"] for one in place.select("a")] == links
+        assert "example.csv" in place.text
 
 
 @pytest.mark.parametrize(
