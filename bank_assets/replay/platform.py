@@ -16,6 +16,7 @@ import numpy as np
 
 from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.features.contacts import LearningData, ScoredContacts
 from bank_assets.core.model.bundle import NO_RANGES
 from bank_assets.core.model.calibration import intercept_as_of
@@ -65,6 +66,11 @@ class PlatformReplay(Policy):
         if decided is not None and bool(decided.is_subscribed.any()):
             threshold = best_f1_threshold(decided.is_subscribed, decided.proba, decided.weights)
             self._economics = replace(self._economics, calls_from=threshold)
+
+    def _learning(self) -> LearningBudget:
+        """Until a first model stands there is nobody to tell apart, so a bank that explores calls everybody."""
+        usual = super()._learning()
+        return LearningBudget(1.0) if self._scorer is None and usual != LearningBudget() else usual
 
     # Scores
 

@@ -31,6 +31,7 @@ from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.drift.report import Level
 from bank_assets.core.drift.verdict import compare_profiles
 from bank_assets.core.economics.call_plan import EXPLORATION
+from bank_assets.core.economics.exploration import LearningBudget
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
 from bank_assets.core.features.as_of import PLAN_COUNT, RATE_FEATURES, plan_features
 from bank_assets.core.features.contacts import LearningData
@@ -72,7 +73,7 @@ class Policy(ABC):
             trace.proba[rows],
             rows_at(world.frame, rows),
             world.contract,
-            PlanSettings(self._economics, holdout_share=settings.holdout_share, learning=settings.learning),
+            PlanSettings(self._economics, holdout_share=settings.holdout_share, learning=self._learning()),
             f"{settings.seed}/{as_of}",  # a resumed replay draws the same
         )
         trace.called[rows], trace.explored[rows] = plan.is_called, plan.is_called & (plan.reason == EXPLORATION)
@@ -81,6 +82,10 @@ class Policy(ABC):
     @abstractmethod
     def _score(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Write the probabilities of the contacts of a day into the trace."""
+
+    def _learning(self) -> LearningBudget:
+        """What the list of a day explores."""
+        return self._settings.learning
 
     def snapshot(self) -> dict[str, bytes]:
         """Files from which `restore` continues: the state with the counts, and the champion's bundle."""

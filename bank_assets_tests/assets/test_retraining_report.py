@@ -129,6 +129,8 @@ def test_where_outcomes_are_missing_everyone_is_estimated_from_the_lists_of_the_
     assert answer.profit_eur.low < answer.profit_eur.value < answer.profit_eur.high
     assert everyone_of(store, compared, "2009-05-11", settings).calls == 10 * 40, "later days were not known"
     assert everyone_of(store, replace(compared, effective_rows=None), "2009-05-21", settings) is None
+    known_on[np.flatnonzero(days == np.datetime64("2009-05-07"))[0]] = np.datetime64("NaT")
+    assert everyone_of(store, compared, "2009-05-21", settings).calls == 19 * 40, "a call of one day still waits"
 
 
 def test_a_verdict_judged_again_after_a_kill_does_not_compare_a_model_with_itself(store, engine, settings):

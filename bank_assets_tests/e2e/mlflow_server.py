@@ -26,6 +26,7 @@ class MlflowServer:
         place = ["--host", LOOPBACK, "--port", str(self.port), "--workers", "1"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", *place, *store],
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # eight processes that no test needs
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -128,6 +128,16 @@ class TestCalledFeedback:
         np.testing.assert_array_equal(learned[decided], trace.called[decided])
         assert learned[~decided].all()
 
+    def test_a_bank_that_starts_with_nothing_calls_everybody_until_a_first_model_stands(self, contacts):
+        world, policy, trace = replayed(contacts, "platform", feedback="called", first_day=FIRST)
+        assert world.is_decided.all()
+        alone = np.isnan(trace.unshifted)
+        assert 8 * 20 <= alone.sum() < len(world)
+        assert trace.called[alone].all()
+        assert set(trace.weight[alone]) == {1.0}
+        assert not trace.explored[~alone].all()
+        assert policy.counts.trainings > 0
+
     def test_figures_of_exploration(self, contacts):
         world, policy, trace = replayed(contacts, "platform", feedback="called", learning=self.LEARNING)
         result = policy_result("platform", world, trace, policy.counts, 0.0)

@@ -96,11 +96,13 @@ def metric_tiles(metrics: Document, objective: str) -> list[Tile]:
 
 def tested_sentence(metrics: Document) -> str:
     """On what the metrics rest."""
-    rows = metrics.get("intervals", {}).get("rows")
+    intervals = metrics.get("intervals", {})
+    rows, effective = intervals.get("rows"), intervals.get("effective_rows")
     if not rows:
         return "Measured out of time: on contacts called after those that each fold had learned from."
+    size = count(rows) + (f" (effective {count(effective)})" if effective not in (None, rows) else "")
     return (
-        f"Measured out of time. Figures with an interval: the latest {count(rows)} contacts, called after those it had "
+        f"Measured out of time. Figures with an interval: the latest {size} contacts, called after those it had "
         "learned from; the others: all out-of-time folds together."
     )
 

@@ -84,7 +84,8 @@ class PolicyValue:
         if not self.not_called:
             return ""
         ends = f"{whole(self.profit_eur.low)} to {whole(self.profit_eur.high)} EUR at {pct(self.level, 0)}"
-        return f"{ends}, estimated from {self.explored:,} calls drawn at random"
+        effective = "" if round(self.effective_size) == self.explored else f", effective {whole(self.effective_size)}"
+        return f"{ends}, estimated from {self.explored:,} calls drawn at random{effective}"
 
 
 def policy_value(logged: LoggedCalls, would_call: BoolArray, level: float = LEVEL) -> PolicyValue:

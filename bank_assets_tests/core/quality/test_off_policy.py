@@ -103,6 +103,9 @@ def test_the_basis_names_the_interval_and_the_explored_calls_or_the_reason():
     assert policy_value(log, log.propensity > 0.0).basis.endswith(
         "EUR at 90 %, estimated from 60 calls drawn at random"
     )
+    uneven = logged(np.r_[np.full(200, 0.2), np.full(100, 0.4)], np.arange(300) % 3 == 0, np.arange(300) % 7 == 0)
+    answer = policy_value(uneven, everyone(uneven))
+    assert answer.basis.endswith(f"estimated from 100 calls drawn at random, effective {answer.effective_size:.0f}")
     assert policy_value(log, everyone(log)).basis == "out of reach"
     assert policy_value(log, log.is_called).basis == ""
 

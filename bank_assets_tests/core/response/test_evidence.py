@@ -85,6 +85,16 @@ def test_ranking_needs_both_kinds_of_outcome(contacts):
     assert evidence(contacts).roc_auc == pytest.approx(0.5)
 
 
+def test_ranking_needs_an_effective_number_of_outcomes(contacts):
+    refused = np.flatnonzero(~contacts.is_subscribed)
+    weights = np.ones(len(contacts))
+    weights[refused[::7]] = 50.0
+    found = evidence(contacts, weights=weights)
+    assert found.outcomes == 400
+    assert 2 * ResponsePolicy().minimum_of_class < found.effective_outcomes < ResponsePolicy().minimum_ranked
+    assert found.roc_auc is None
+
+
 def test_intercept_points_to_the_truth(contacts):
     assert evidence(contacts, proba=np.full(len(contacts), 0.01)).shift_now > 0.5
 

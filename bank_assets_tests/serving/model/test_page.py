@@ -12,7 +12,7 @@ from bank_assets.reports.formats import eur
 from bank_assets_tests.world.demo_home import soup_of, token_of
 from bank_assets_tests.world.pages import services
 from serving.model.api import model_info
-from serving.model.views import identity_table
+from serving.model.views import identity_table, tested_sentence
 
 
 def test_monitoring_shows_drift_by_column_and_month(shown):
@@ -185,3 +185,9 @@ def test_a_model_that_was_fitted_on_a_sample_says_so(shown):
     sampled = structs.replace(info, training={**info.training, "sample": sample})
     found = dict(identity_table(sampled).rows)["Fitted on"]
     assert found == "199,998 of them, drawn by customer and recency (BANK_LEARNING_ROWS 200,000)"
+
+
+def test_the_effective_number_stands_beside_the_contacts_that_a_model_was_tested_on():
+    sizes = {"rows": 1_200, "effective_rows": 431}
+    assert "the latest 1,200 (effective 431) contacts, called" in tested_sentence({"intervals": sizes})
+    assert "the latest 1,200 contacts, called" in tested_sentence({"intervals": {"rows": 1_200}})
