@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -68,13 +68,15 @@ class Held(NamedTuple):
         return self.until is None or self.until > day
 
 
-def held(booked: Iterable[tuple[str, str]], reported: Iterable[tuple[str, str]] = ()) -> list[Held]:
+def held(booked: Sequence[tuple[str, str]], reported: Sequence[tuple[str, str]] = ()) -> list[Held]:
     """What a customer subscribed to, from (kind, day) in the bank's books and in reports of calls; oldest first.
 
     This is the one reading of cancellations. The feeds name no account, so a cancellation takes back the newest
     subscription up to its day that still stands. Both feeds may tell the same: a report gives way to the books if they
     tell of its kind from its day on.
     """
+    if len(booked) + len(reported) <= 1:  # nearly everybody; the general case takes ten times as long
+        return [Held(day) for kind, day in (*booked, *reported) if kind == SUBSCRIBED]
     told: dict[str, set[str]] = {SUBSCRIBED: set(), CANCELLED: set()}
     for kind, day in booked:
         told[kind].add(day)

@@ -133,7 +133,7 @@ def on_record(
         reported = _about(connection, dispositions, ids | owner, _reported(since))
         booked = _about(connection, subscriptions, ids, booked_since)
     calls: set[tuple[str, str, str]] = set()
-    told: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = defaultdict(lambda: ([], []))
+    told, in_books = (defaultdict[str, list[tuple[str, str]]](list) for _ in range(2))
     for person, contact, what, at in reported:
         person, day = owner.get(person, person), at[:10]
         if what in OF_CALLS:
@@ -141,12 +141,14 @@ def on_record(
         if what == REFUSED:
             found.refusals.append((person, day))
         elif what in _BOOKED:
-            told[person][1].append((what, day))
+            told[person].append((what, day))
     for person, kind, day in booked:
-        told[person][0].append((kind, day))
+        in_books[person].append((kind, day))
     found.contacts = [(person, day) for person, _, day in calls]
     found.subscriptions = [
-        (person, one.day, one.until or "NaT") for person, feeds in told.items() for one in held(*feeds)
+        (person, one.day, one.until or "NaT")
+        for person in dict.fromkeys((*in_books, *told))
+        for one in held(in_books.get(person, ()), told.get(person, ()))
     ]
     called = {contact for _, contact, _ in calls}
     holding = {one.id: one.last_day for one in lists.values() if counts(one) and not one.is_closed}

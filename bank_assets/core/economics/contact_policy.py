@@ -7,7 +7,7 @@ in a span; the rule whose span ends last is the reason. `core.economics.calling_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from itertools import chain
@@ -127,9 +127,10 @@ class ContactPolicy:
         """
         days = np.asarray(days, dtype="datetime64[D]")
         # Who is not on record needs no number, unless the list's own contacts of a person count among themselves.
-        counted = persons if self.at_most is not None else ()
         of_history = (history.contacts, history.refusals, history.subscriptions, history.lists)
-        concerned = chain(*(_listed(one.person) for one in of_history), counted)
+        concerned: Iterable[Any] = chain(*(_listed(one.person) for one in of_history))
+        if self.at_most is not None:
+            concerned = persons = _listed(persons)
         known = {person: code for code, person in enumerate(dict.fromkeys(concerned))}
         codes = np.fromiter((known.get(person, _UNKNOWN) for person in persons), np.int64, len(days))
         spans, opening = _Spans(self, history, known), np.append(days, FOREVER).min()
