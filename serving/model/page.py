@@ -25,7 +25,7 @@ from serving.model.views import (
     earlier_versions,
     identity_table,
     metric_tiles,
-    tested_sentence,
+    sentence_on_the_test,
     verdicts,
     weights_of,
 )
@@ -69,7 +69,7 @@ def model_page(
         notices=_notices(info.version, rolled_back, store),
         identity=identity_table(info),
         tiles=metric_tiles(info.metrics, objective),
-        tested=tested_sentence(info.metrics),
+        tested=sentence_on_the_test(info.metrics),
         charts=curve_charts(info.metrics),
         weights=weights_of(info.importance, store.current.contract),
         candidates=candidate_rows(summary.candidates if summary else [], info, objective),

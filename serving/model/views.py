@@ -94,7 +94,7 @@ def metric_tiles(metrics: Document, objective: str) -> list[Tile]:
     return tiles
 
 
-def tested_sentence(metrics: Document) -> str:
+def sentence_on_the_test(metrics: Document) -> str:
     """On what the metrics rest."""
     intervals = metrics.get("intervals", {})
     rows, effective = intervals.get("rows"), intervals.get("effective_rows")

@@ -12,7 +12,7 @@ from bank_assets.reports.formats import eur
 from bank_assets_tests.world.demo_home import soup_of, token_of
 from bank_assets_tests.world.pages import services
 from serving.model.api import model_info
-from serving.model.views import identity_table, tested_sentence
+from serving.model.views import identity_table, sentence_on_the_test
 
 
 def test_monitoring_shows_drift_by_column_and_month(shown):
@@ -189,5 +189,5 @@ def test_a_model_that_was_fitted_on_a_sample_says_so(shown):
 
 def test_the_effective_number_stands_beside_the_contacts_that_a_model_was_tested_on():
     sizes = {"rows": 1_200, "effective_rows": 431}
-    assert "the latest 1,200 (effective 431) contacts, called" in tested_sentence({"intervals": sizes})
-    assert "the latest 1,200 contacts, called" in tested_sentence({"intervals": {"rows": 1_200}})
+    assert "the latest 1,200 (effective 431) contacts, called" in sentence_on_the_test({"intervals": sizes})
+    assert "the latest 1,200 contacts, called" in sentence_on_the_test({"intervals": {"rows": 1_200}})
