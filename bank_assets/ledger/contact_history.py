@@ -74,12 +74,12 @@ class Persons:
 
     def __init__(self, persons: Collection[str]) -> None:
         self._few = set(persons) if len(persons) <= CHUNK else None
-        self._hashes = np.unique(_hashes(persons)) if self._few is None else np.empty(0, np.int64)
+        self._hashes = np.sort(_hashes(persons)) if self._few is None else np.empty(0, np.int64)
 
     def __or__(self, others: Collection[str]) -> Persons:
         made = Persons([*self._few, *others]) if self._few is not None else Persons(others)
         if self._few is None:
-            made._few, made._hashes = None, np.union1d(self._hashes, _hashes(others))
+            made._few, made._hashes = None, np.sort(np.concatenate((self._hashes, _hashes(others))))
         return made
 
     @property
@@ -129,7 +129,7 @@ def on_record(
     booked_since = _SUBSCRIPTIONS.where(subscriptions.c.on_day >= since.subscriptions)
     with engine.connect() as connection:
         planned, lists = _planned(connection, ids, since.calls, own)
-        owner = {contact: person for person, _, contact, *_ in planned}
+        owner = {row[2]: row[0] for row in planned}
         reported = _about(connection, dispositions, ids | owner, _reported(since))
         booked = _about(connection, subscriptions, ids, booked_since)
     calls: set[tuple[str, str, str]] = set()
@@ -200,7 +200,7 @@ def _planned(
     if own:  # only where a row says whose contact it is
         query = query.where(list_rows.c.list_id.not_in(own) | list_rows.c.customer_id.is_not(None))
     rows = _about(connection, list_rows, persons, query)
-    return rows, _lists(connection, sorted({list_id for _, list_id, *_ in rows}))
+    return rows, _lists(connection, sorted({row[1] for row in rows}))
 
 
 def _lists(connection: Connection, ids: Sequence[str]) -> dict[str, ListOnRecord]:

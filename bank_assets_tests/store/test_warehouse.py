@@ -124,6 +124,7 @@ WRITER_OF_MONTHS = """
 """
 
 
+@pytest.mark.slow
 def test_concurrent_writers_lose_none_of_each_others_months(warehouse):
     script = [sys.executable, "-c", textwrap.dedent(WRITER_OF_MONTHS), str(warehouse.root)]
     writers = [subprocess.Popen([*script, str(number)], cwd=REPOSITORY) for number in range(2)]

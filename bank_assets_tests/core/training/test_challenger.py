@@ -104,6 +104,7 @@ class TestRanking:
         assert rank_candidates(rows) == ["b", "a", "c"]
 
 
+@pytest.mark.slow
 class TestQueue:
     def test_one_queue_gives_what_each_recipe_gives_by_itself(self, data):
         folds = time_folds(data.contact_dates, AS_OF)

@@ -18,6 +18,7 @@ from bank_assets_tests.serving.campaigns.lists import make_list
 from bank_assets_tests.world.demo_home import fit_demo, make_home, open_pages, soup_of
 from serving.campaigns.former_champion import FormerChampions
 
+pytestmark = pytest.mark.slow
 CALLED_ON, COVERED = "2010-10-20", "2011-03-01"
 
 
