@@ -59,10 +59,11 @@ COPY bank_assets/reports/__init__.py bank_assets/reports/charts.py bank_assets/r
     bank_assets/reports/page.py /opt/bank/bank_assets/reports/
 COPY bank_assets/store/__init__.py bank_assets/store/alert_log.py bank_assets/store/atomic_files.py \
     bank_assets/store/bundles.py bank_assets/store/call_lists.py bank_assets/store/campaign_files.py \
-    bank_assets/store/contact_history.py bank_assets/store/decision_records.py bank_assets/store/home_json.py \
-    bank_assets/store/list_designs.py bank_assets/store/list_exports.py bank_assets/store/list_states.py \
-    bank_assets/store/locks.py bank_assets/store/personal_files.py bank_assets/store/places.py \
-    bank_assets/store/registry.py bank_assets/store/relocation.py bank_assets/store/standard_webhooks.py /opt/bank/bank_assets/store/
+    bank_assets/store/champion_history.py bank_assets/store/contact_history.py bank_assets/store/decision_records.py \
+    bank_assets/store/home_json.py bank_assets/store/list_designs.py bank_assets/store/list_exports.py \
+    bank_assets/store/list_states.py bank_assets/store/locks.py bank_assets/store/personal_files.py \
+    bank_assets/store/places.py bank_assets/store/registry.py bank_assets/store/relocation.py \
+    bank_assets/store/standard_webhooks.py /opt/bank/bank_assets/store/
 COPY serving /opt/bank/serving
 COPY templates /opt/bank/templates
 COPY deploy/container/entrypoint.py deploy/container/healthcheck.py /opt/bank/deploy/container/
