@@ -192,5 +192,7 @@ def test_lists_made_and_closed_and_objections_are_reported_once(world):
     feeds.record_subscriptions(engine, books, actor="books", source="file")
     (closed,) = world.look()
     assert (closed["kind"], closed["subject"]) == ("list_closed", late.id)
-    assert closed["action"] == "Read what it brought: all subscriptions up to 2010-12-20 are known."
+    assert closed["action"] == (
+        "Read what it brought: all subscriptions up to 2010-12-20 are known. Nothing was reported about 20 of its 20 calls."
+    )
     assert world.look() == []

@@ -22,7 +22,7 @@ from bank_assets_tests.landing.landing_home import NOW
 from bank_assets_tests.world.contacts import made_contacts
 from bank_assets_tests.world.home import delivery_text, land
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.soak]  # two whole data runs
 
 TABLES = ("contacts", "outcomes")
 ASSETS = (
