@@ -193,6 +193,7 @@ def test_lists_made_and_closed_and_objections_are_reported_once(world):
     (closed,) = world.look()
     assert (closed["kind"], closed["subject"]) == ("list_closed", late.id)
     assert closed["action"] == (
-        "Read what it brought: all subscriptions up to 2010-12-20 are known. Nothing was reported about 20 of its 20 calls."
+        "Read what it brought: all subscriptions up to 2010-12-20 are known. "
+        "Nothing was reported about 20 of its 20 calls."
     )
     assert world.look() == []
